@@ -1,0 +1,53 @@
+# Everything here sets up what it needs: a fresh machine with git, make, Python >= 3.11 and a package index is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_TOOL := $(VENV)/bin/uv
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PULUMI_SKIP_UPDATE_CHECK := true
+
+.DEFAULT_GOAL := setup
+.PHONY: help setup demo test check bench lint format lock build clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+setup: $(READY) ## make .venv with seedbed and its tools, from the hashed lock
+
+$(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seedbed needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV_TOOL) pip sync --quiet --require-hashes requirements/dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV_TOOL) pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it running
+	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed tour --report build/demo $(if $(KEEP),--keep)
+
+test: setup ## the whole test suite
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(ARGS)
+
+check: lint test ## lint and test
+
+lint: setup ## ruff and mypy over everything of our own
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## let ruff put the code in order
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: setup ## measure against what users would pick instead, as ratios
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/run.py
+
+lock: setup ## resolve all dependencies anew: our own, and those of generated projects
+	@$(BIN)/python tools/lock.py
+
+build: setup ## the wheel and the sdist, in dist/
+	@$(BIN)/python -m hatchling build
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,106 @@
+"""What `seedbed doctor` looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedbed import toolchain
+from seedbed.environments import inventory, stack
+from seedbed.environments.project import Project, find_project
+from seedbed.errors import SpecError
+
+_DISK_NEEDED_GB = 4
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: what was found, whether it is enough, and what to do if not."""
+
+    name: str
+    ok: bool
+    found: str
+    hint: str = ""
+    needed: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """The check as `--json` shows it."""
+        return dataclasses.asdict(self)
+
+
+def run(project_folder: Path | None) -> list[Check]:
+    """All checks; those about a project only inside one."""
+    checks = [
+        Check("Python", True, platform.python_version()),
+        _tool("git", "Install git: DVC and the project's history need it."),
+        _tool("make", "Install GNU make: the project's verbs are make targets."),
+        _tool("uv", "Optional: with it the first set-up takes seconds instead of minutes.", needed=False),
+        _pulumi(),
+        _disk(),
+    ]
+    try:
+        project = find_project(project_folder)
+    except SpecError as error:
+        outside = "There is no" in error.message
+        checks.append(
+            Check("project", False, "none here" if outside else error.message, error.hint, needed=not outside)
+        )
+        return checks
+    return [*checks, *_project(project)]
+
+
+def _tool(name: str, hint: str, *, needed: bool = True) -> Check:
+    path = shutil.which(name)
+    if path is None:
+        return Check(name, False, "not found", hint, needed)
+    try:
+        result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check(name, False, f"{path} does not run: {error}", hint, needed)
+    return Check(name, True, (result.stdout or result.stderr).strip().splitlines()[0])
+
+
+def _pulumi() -> Check:
+    cli = toolchain.find()
+    if cli is None:
+        return Check("Pulumi CLI", False, "not found", "Run `seedbed doctor --fix`, or install it from pulumi.com.")
+    by_hand = "" if cli.origin == "PATH" else f" (to use it by hand: export PATH={cli.folder}:$PATH)"
+    return Check("Pulumi CLI", True, f"{cli.version} from {cli.origin}{by_hand}")
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    hint = f"A project's environment and data need about {_DISK_NEEDED_GB} GB."
+    return Check("disk", free > _DISK_NEEDED_GB, f"{free:.0f} GB free", hint)
+
+
+def _project(project: Project) -> list[Check]:
+    ready = (project.root / ".venv" / ".ready").is_file()
+    checks = [
+        Check("project", True, f"{project.spec.project.name} in {project.root}"),
+        Check(
+            "dependencies",
+            ready,
+            "installed" if ready else "not installed",
+            "Run `make setup`.",
+            needed=False,
+        ),
+    ]
+    for name in project.spec.environments:
+        running = len(inventory.marked_processes(project.home(name)))
+        state = f"up, {running} processes" if stack.exists(project, name) else "not up"
+        orphans = running and not stack.exists(project, name)
+        checks.append(
+            Check(
+                f"environment {name}",
+                not orphans,
+                state,
+                f"Run `seedbed up {name}`, then `seedbed down {name}`.",
+            )
+        )
+    return checks

@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+Decorated = Callable[..., Any]
+
+
+def json_option(function: Decorated) -> Decorated:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result, or the error, as JSON.")(function)
+
+
+def project_option(function: Decorated) -> Decorated:
+    """`--project`: the folder of a generated project."""
+    return click.option(
+        "-C", "--project", type=click.Path(file_okay=False, path_type=Path), default=None,
+        help="The project's folder; default: this one or the nearest above it with a seedbed.toml.",
+    )(function)  # fmt: skip
+
+
+def environment_argument(function: Decorated) -> Decorated:
+    """`ENV`, completed from the project's spec."""
+    return click.argument("env", metavar="ENV", shell_complete=_complete_environment)(function)
+
+
+def _complete_environment(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from seedbed.environments.project import find_project
+    from seedbed.errors import SeedbedError
+
+    try:
+        names = find_project(ctx.params.get("project")).spec.environments
+    except SeedbedError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

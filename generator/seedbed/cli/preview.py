@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from seedbed.cli import output
+from seedbed.cli.options import environment_argument, json_option, project_option
+
+
+@click.command("preview")
+@environment_argument
+@project_option
+@json_option
+def command(env: str, project: Path | None, as_json: bool) -> None:
+    """Show what `up` would change, and change nothing.
+
+    \b
+    Examples:
+      seedbed preview dev
+      seedbed preview dev --json
+    """
+    from seedbed import toolchain
+    from seedbed.cli.progress import shown
+    from seedbed.cli.up import describe, show
+    from seedbed.environments import operations
+    from seedbed.environments.project import find_project
+
+    found = find_project(project)
+    with shown(quiet=as_json) as progress:
+        toolchain.obtain(progress.say)
+        outcome = operations.preview(found, env, progress)
+    if as_json:
+        output.emit(describe(outcome))
+    else:
+        show(outcome, "would change")

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from seedbed.cli import output
+from seedbed.cli.options import environment_argument, json_option, project_option
+
+
+@click.command("status")
+@environment_argument
+@project_option
+@json_option
+def command(env: str, project: Path | None, as_json: bool) -> None:
+    """Show what an environment runs and whether it is alive.
+
+    \b
+    Examples:
+      seedbed status dev
+      seedbed status dev --json | jq .healthy
+    """
+    from seedbed.cli.progress import shown
+    from seedbed.environments import operations
+    from seedbed.environments.project import find_project
+
+    found = find_project(project)
+    with shown(quiet=True) as progress:
+        status = operations.status(found, env, progress)
+    if as_json:
+        output.emit(
+            {
+                "environment": env,
+                "target": status.target,
+                "healthy": status.healthy,
+                "resources": status.resources,
+                "processes": status.processes,
+                "outputs": status.outputs,
+            }
+        )
+        return
+    verdict = "up" if status.healthy else "damaged"
+    output.line(f"Environment {env} ({status.target}) is {verdict}: {status.resources} resources", bold=True)
+    for process in status.processes:
+        state = "alive" if process["alive"] else "DEAD"
+        where = f"pid {process['pid']}, port {process['port']}"
+        output.line(f"  {process['name']:<20}{state:<8}{where}", fg=None if process["alive"] else "red")
+    for key, value in sorted(status.outputs.items()):
+        output.line(f"  {key:<22}{value}")
+    if not status.healthy:
+        output.line(f"Next: `seedbed up {env}` starts what is dead; its data is kept.")

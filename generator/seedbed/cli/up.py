@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seedbed.cli import output
+from seedbed.cli.options import environment_argument, json_option, project_option
+
+if TYPE_CHECKING:
+    from seedbed.environments.operations import Outcome
+
+
+@click.command("up")
+@environment_argument
+@project_option
+@json_option
+def command(env: str, project: Path | None, as_json: bool) -> None:
+    """Bring an environment up, or repair it.
+
+    The first time it installs the project's locked dependencies and obtains the Pulumi CLI
+    if there is none. Run again, it changes only what differs. The same as `pulumi up` in infra/.
+
+    \b
+    Examples:
+      seedbed up dev
+      seedbed up dev --json
+    """
+    from seedbed import toolchain
+    from seedbed.cli.progress import shown
+    from seedbed.environments import operations
+    from seedbed.environments.project import find_project
+
+    found = find_project(project)
+    with shown(quiet=as_json) as progress:
+        toolchain.obtain(progress.say)
+        outcome = operations.up(found, env, progress)
+    if as_json:
+        output.emit(describe(outcome))
+        return
+    show(outcome, "is up")
+    for key, value in sorted(outcome.outputs.items()):
+        if value:
+            output.line(f"  {key:<22}{value}")
+    output.line(f'Next: eval "$(seedbed outputs {env} --format shell)" gives these, and the keys, to your tools.')
+
+
+def describe(outcome: Outcome) -> dict[str, object]:
+    """An outcome as `--json` shows it."""
+    return {
+        "environment": outcome.environment,
+        "changes": outcome.changes,
+        "unchanged": outcome.unchanged,
+        "seconds": round(outcome.seconds, 1),
+        "outputs": outcome.outputs,
+    }
+
+
+def show(outcome: Outcome, verdict: str) -> None:
+    """The closing line of an operation."""
+    changes = ", ".join(f"{count} {operation}" for operation, count in sorted(outcome.changes.items())) or "no changes"
+    output.line(
+        f"Environment {outcome.environment} {verdict}: {changes}, {outcome.unchanged} unchanged,"
+        f" {outcome.seconds:.1f} s",
+        bold=True,
+    )

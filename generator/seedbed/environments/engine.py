@@ -1,0 +1,103 @@
+"""Pulumi's CLI as a child that is told to stop properly.
+
+The Automation API leaves signals alone: Ctrl-C would end seedbed while the engine goes on, or kill it in the middle of
+an operation. Here the child has a session of its own; the first Ctrl-C or SIGTERM asks it to finish what it has begun,
+the second to stop at once, and in both cases seedbed stays until the child has written its state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import IO
+
+from pulumi.automation import CommandResult, OnOutput, PulumiCommand
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from seedbed.toolchain import PulumiCli
+
+
+class Engine(PulumiCommand):
+    """A `PulumiCommand` on a given CLI, with graceful interruption."""
+
+    def __init__(self, cli: PulumiCli, say: Callable[[str], None]) -> None:
+        # The base class would run `pulumi version` a second time; the toolchain has done so.
+        self.command = str(cli.path)
+        self.version = VersionInfo.parse(cli.version)
+        self._say = say
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnOutput | None = None,
+        on_error: OnOutput | None = None,
+    ) -> CommandResult:
+        """Run one Pulumi command to its end.
+
+        Raises:
+            KeyboardInterrupt: the command was interrupted, and has ended.
+            pulumi.automation.errors.CommandError: it failed.
+        """
+        environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        process = subprocess.Popen(
+            [self.command, "--non-interactive", *args],
+            cwd=cwd, env=environment, encoding="utf-8", errors="replace", start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        with process, self._forwarding_signals(process) as interruptions:
+            texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+            readers = [
+                threading.Thread(target=_collect, args=(process.stdout, texts["stdout"], on_output)),
+                threading.Thread(target=_collect, args=(process.stderr, texts["stderr"], on_error)),
+            ]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            code = process.wait()
+        if interruptions:
+            raise KeyboardInterrupt
+        result = CommandResult("\n".join(texts["stdout"]), "\n".join(texts["stderr"]), code)
+        if code:
+            raise create_command_error(result)
+        return result
+
+    @contextlib.contextmanager
+    def _forwarding_signals(self, process: subprocess.Popen[str]) -> Iterator[list[int]]:
+        seen: list[int] = []
+
+        def forward(number: int, _frame: FrameType | None) -> None:
+            seen.append(number)
+            self._say(
+                "Stopping: waiting for what has begun to finish (once more: stop at once)"
+                if len(seen) == 1
+                else "Stopping at once"
+            )
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+
+        if threading.current_thread() is not threading.main_thread():
+            yield seen
+            return
+        previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield seen
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def _collect(stream: IO[str], lines: list[str], callback: OnOutput | None) -> None:
+    for line in stream:
+        text = line.rstrip()
+        lines.append(text)
+        if callback:
+            callback(text)

@@ -1,0 +1,79 @@
+"""What is left of an environment: the proof behind `down`.
+
+Everything that the state named before it was destroyed is looked for again, and so is everything that carries the
+environment's mark, whether the state knew of it or not.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Every process of a local environment, and every child of one, has its folder in this variable.
+HOME_VARIABLE = "SEEDBED_HOME"
+
+
+@dataclass
+class Inventory:
+    """What was looked for, by kind, and what is still there."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    leftovers: list[str] = field(default_factory=list)
+
+
+def take(home: Path, resources: list[dict[str, Any]]) -> Inventory:
+    """Look for what may be left of a local environment.
+
+    Args:
+        home: the environment's folder.
+        resources: the resources of its last state, as `pulumi stack export` gives them.
+    """
+    inventory = Inventory()
+    found = marked_processes(home)
+    recorded = [r.get("outputs", {}) for r in resources]
+    pids = {int(o["pid"]) for o in recorded if o.get("pid")}
+    inventory.checked["processes"] = len(pids | set(found))
+    inventory.leftovers += [f"process {pid}: {command}" for pid, command in found.items()]
+    ports = sorted({int(o["port"]) for o in recorded if o.get("port")})
+    inventory.checked["ports"] = len(ports)
+    inventory.leftovers += [f"port {port} on 127.0.0.1 still answers" for port in ports if _answers(port)]
+    buckets = {str(o["bucket"]) for o in recorded if o.get("bucket")}
+    inventory.checked["buckets"] = len(buckets)
+    files = [path for path in home.rglob("*") if path.is_file()] if home.is_dir() else []
+    inventory.checked["folders"] = 1
+    if home.exists():
+        inventory.leftovers.append(f"folder {home} with {len(files)} files")
+    return inventory
+
+
+def marked_processes(home: Path) -> dict[int, str]:
+    """Process numbers and command lines of all processes that carry the environment's mark."""
+    import psutil
+
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(HOME_VARIABLE) == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                found[process.pid] = " ".join(process.cmdline())[:120]
+        except (psutil.Error, OSError):  # another user's, or gone meanwhile
+            continue
+    return found
+
+
+def is_alive(pid: int, created: float) -> bool:
+    """Whether the very process that was started then is running, and not another that got its number."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as connection:
+        connection.settimeout(1)
+        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,65 @@
+"""The part of the tested dependency lock that a project needs.
+
+`templates/requirements.lock` is one resolution of everything that any layer can ask for, with hashes. Its `# via`
+comments hold the dependency graph, so the lock of a project is that file without what none of its roots leads to:
+every project installs exactly the versions that were tested together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from seedbed.errors import TemplateError
+
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==")
+
+
+@dataclass(frozen=True)
+class _Pin:
+    name: str
+    lines: tuple[str, ...]
+    parents: frozenset[str]
+
+
+def subset(lock: str, roots: Iterable[str]) -> str:
+    """The pins of `lock` that the requirement files `roots` lead to, in the same order and without its comments.
+
+    Raises:
+        TemplateError: a root appears nowhere in the lock, which is then older than the layers.
+    """
+    pins = _parse(lock)
+    wanted = {f"-r {root}" for root in roots}
+    if stale := wanted - {parent for pin in pins for parent in pin.parents}:
+        missing = ", ".join(sorted(stale))
+        raise TemplateError(f"templates/requirements.lock knows nothing of {missing}", hint="Run `make lock`.")
+    kept: set[str] = set()
+    while grown := {pin.name for pin in pins if pin.parents & wanted} - kept:
+        kept |= grown
+        wanted |= grown
+    return "".join("\n".join(pin.lines) + "\n" for pin in pins if pin.name in kept)
+
+
+def _parse(lock: str) -> list[_Pin]:
+    pins = []
+    for block in re.split(r"\n(?=[A-Za-z0-9])", lock):
+        match = _PIN.match(block)
+        if not match:
+            continue
+        lines = block.splitlines()
+        parents = {
+            line.strip().removeprefix("#").strip().removeprefix("via").strip() for line in lines if _is_comment(line)
+        }
+        pins.append(
+            _Pin(
+                match["name"],
+                tuple(line for line in lines if not _is_comment(line)),
+                frozenset(parents - {""}),
+            )
+        )
+    return pins
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")

@@ -1,0 +1,213 @@
+"""Render a project's layers into a folder: templates through cookiecutter's engine, everything else as it is.
+
+Answers are data. They reach the templates as values of a ready context and are never rendered themselves; the
+environment is sandboxed, hooks are not run, and a layer that holds a symbolic link is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from seedbed import locks, naming
+from seedbed import spec as specs
+from seedbed.environments.stack_config import stack_file
+from seedbed.errors import SpecError, TemplateError
+from seedbed.layers import Layer
+from seedbed.resources import resource
+
+_PROJECT_FOLDER = "{{ cookiecutter.slug }}"
+_SAMPLE = "tests/data/sample.csv"
+_SAMPLE_LIMIT = 5_000_000
+_LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", "requirements*.in", "Pulumi.*.yaml"
+)
+
+
+def render(spec: specs.ProjectSpec, layers: Iterable[Layer], *, data: Path, into: Path) -> None:
+    """Write the whole project into the empty folder `into`; the same arguments always give the same bytes.
+
+    Args:
+        spec: a checked spec.
+        layers: what the spec selects.
+        data: the CSV file that the project starts with.
+        into: an existing, empty folder.
+
+    Raises:
+        TemplateError: a layer is broken or two layers write the same file.
+        SpecError: the data doesn't fit the spec.
+    """
+    layers = list(layers)
+    check_data(spec, data)
+    for layer in layers:
+        _render_layer(layer, context(spec), into)
+    _copy_infra(into / "infra")
+    for environment in spec.environments:
+        (into / "infra" / f"Pulumi.{environment}.yaml").write_text(stack_file(spec, environment), encoding="utf-8")
+    _write_locks(layers, into)
+    for name in (_SAMPLE, f"data/raw/{Path(_SAMPLE).name}"):
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(data, into / name)
+    own_data = {**_builtins(spec.data), "source": _SAMPLE}
+    written = specs.parse({**_builtins(spec), "data": own_data})
+    (into / specs.FILE_NAME).write_text(specs.to_toml(written), encoding="utf-8")
+
+
+def context(spec: specs.ProjectSpec) -> dict[str, Any]:
+    """What templates see as `cookiecutter`."""
+    taken: set[str] = {"id", "time", "model_config"}
+    features = [
+        {"name": name, "identifier": naming.identifier(name, taken), "kind": kind}
+        for name, kind in spec.data.features.items()
+    ]
+    environments = [
+        {
+            "name": name,
+            "target": environment.target,
+            "data_bucket": naming.bucket_name(spec.slug, name, "data"),
+        }
+        for name, environment in spec.environments.items()
+    ]
+    return {
+        **_builtins(spec.project),
+        **_builtins(spec.choices),
+        "slug": spec.slug,
+        "package": spec.package,
+        "target": spec.data.target,
+        "time": spec.data.time,
+        "features": features,
+        "source": Path(_SAMPLE).name,
+        "environments": environments,
+        "seedbed_version": spec.seedbed.version,
+    }
+
+
+def check_data(spec: specs.ProjectSpec, data: Path) -> None:
+    """Make sure that the first data file is there and has the columns that the spec names.
+
+    Raises:
+        SpecError: it isn't, or hasn't.
+    """
+    import csv
+
+    if data.suffix.lower() != ".csv":
+        raise SpecError(f"data.source: {data.name} is not a CSV file", hint="Save the table as CSV, in UTF-8.")
+    try:
+        size = data.stat().st_size
+        with data.open(encoding="utf-8", newline="") as file:
+            columns = next(csv.reader(file), [])
+            has_rows = next(file, None) is not None
+    except OSError as error:
+        raise SpecError(f"data.source: {data} can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SpecError(f"data.source: {data} is not CSV text in UTF-8: {error}") from error
+    if size > _SAMPLE_LIMIT:
+        raise SpecError(
+            f"data.source: {data.name} has {size / 1e6:.0f} MB, and goes into git as the sample that the tests use",
+            hint=f"Give a sample of at most {_SAMPLE_LIMIT // 1_000_000} MB here; `make data FILE=...` adds all of it.",
+        )
+    wanted = [spec.data.target, *spec.data.features, *([spec.data.time] if spec.data.time else [])]
+    if missing := [column for column in wanted if column not in columns]:
+        raise SpecError(
+            f"data.source: {data.name} has no column {', '.join(map(repr, missing))}",
+            hint=f"It has: {', '.join(columns[:40])}",
+        )
+    if not has_rows:
+        raise SpecError(f"data.source: {data.name} has a header and no rows")
+
+
+def _render_layer(layer: Layer, values: dict[str, Any], into: Path) -> None:
+    from cookiecutter.generate import generate_file
+    from cookiecutter.utils import work_in
+    from jinja2 import TemplateError as JinjaError
+
+    folder = layer.folder / _PROJECT_FOLDER
+    if not folder.is_dir():
+        raise TemplateError(f"The layer {layer.name} has no folder '{_PROJECT_FOLDER}'", hint="Reinstall seedbed.")
+    environment = _environment(str(folder))
+    wrapped = {"cookiecutter": values}
+    with work_in(folder):
+        for path in _template_files(Path()):
+            try:
+                output = into / environment.from_string(path.as_posix()).render(**wrapped)
+                if not output.resolve().is_relative_to(into.resolve()):
+                    raise TemplateError(f"The layer {layer.name} would write outside the project: {path}")
+                if output.exists():
+                    raise TemplateError(f"Two layers write {output.relative_to(into)}; the second is {layer.name}")
+                output.parent.mkdir(parents=True, exist_ok=True)
+                generate_file(str(into), str(path), wrapped, environment)
+            except JinjaError as error:
+                raise TemplateError(f"The layer {layer.name} can't render {path}: {error}") from error
+
+
+def _template_files(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.is_symlink():
+            raise TemplateError(f"Symbolic links are not allowed in a layer: {entry}")
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                yield from _template_files(entry)
+        else:
+            yield entry
+
+
+@functools.cache
+def _environment(folder: str) -> Any:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters |= {"py": _python, "toml": _toml, "json": _json, "md": _markdown}
+    return environment
+
+
+def _python(value: Any) -> str:
+    """A Python literal; strings with double quotes, as the formatter would write them."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _toml(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _markdown(value: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|!&$~])", r"\\\1", " ".join(value.split()))
+
+
+def _copy_infra(into: Path) -> None:
+    shutil.copytree(resource("infra"), into, ignore=_LEFT_OUT, copy_function=_copy_file)
+
+
+def _copy_file(source: str, destination: str) -> None:
+    shutil.copyfile(source, destination)
+    os.chmod(destination, 0o644)  # noqa: PTH101, an installer may have dropped or added bits
+
+
+def _write_locks(layers: list[Layer], into: Path) -> None:
+    lock = (resource("templates") / "requirements.lock").read_text(encoding="utf-8")
+    infra = [f"infra/{path.name}" for path in sorted(resource("infra").glob("requirements*.in"))]
+    roots = [root for layer in layers for root in layer.requirements]
+    (into / "requirements.lock").write_text(locks.subset(lock, [*roots, *infra]), encoding="utf-8")
+    (into / "infra/requirements.lock").write_text(locks.subset(lock, infra), encoding="utf-8")
+
+
+def _builtins(section: Any) -> dict[str, Any]:
+    import msgspec
+
+    builtins: dict[str, Any] = msgspec.to_builtins(section)
+    return builtins
