@@ -24,7 +24,7 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@touch $@
 
 demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it running
-	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed tour --report build/demo $(if $(KEEP),--keep)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed tour --into build/demo $(if $(KEEP),--keep)
 
 test: setup ## the whole test suite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(ARGS)
@@ -44,7 +44,7 @@ bench: setup ## measure against what users would pick instead, as ratios
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/run.py
 
 lock: setup ## resolve all dependencies anew: our own, and those of generated projects
-	@$(BIN)/python tools/lock.py
+	@$(BIN)/python requirements/lock.py
 
 build: setup ## the wheel and the sdist, in dist/
 	@$(BIN)/python -m hatchling build

@@ -32,7 +32,7 @@ def subset(lock: str, roots: Iterable[str]) -> str:
     pins = _parse(lock)
     wanted = {f"-r {root}" for root in roots}
     if stale := wanted - {parent for pin in pins for parent in pin.parents}:
-        missing = ", ".join(sorted(stale))
+        missing = ", ".join(sorted(root.removeprefix("-r ") for root in stale))
         raise TemplateError(f"templates/requirements.lock knows nothing of {missing}", hint="Run `make lock`.")
     kept: set[str] = set()
     while grown := {pin.name for pin in pins if pin.parents & wanted} - kept:
@@ -44,20 +44,12 @@ def subset(lock: str, roots: Iterable[str]) -> str:
 def _parse(lock: str) -> list[_Pin]:
     pins = []
     for block in re.split(r"\n(?=[A-Za-z0-9])", lock):
-        match = _PIN.match(block)
-        if not match:
+        if not (match := _PIN.match(block)):
             continue
-        lines = block.splitlines()
-        parents = {
-            line.strip().removeprefix("#").strip().removeprefix("via").strip() for line in lines if _is_comment(line)
-        }
-        pins.append(
-            _Pin(
-                match["name"],
-                tuple(line for line in lines if not _is_comment(line)),
-                frozenset(parents - {""}),
-            )
-        )
+        lines = [line for line in block.splitlines() if not _is_comment(line)]
+        comments = (line.strip(" #") for line in block.splitlines() if _is_comment(line))
+        parents = {re.sub(r"^via\b\s*", "", comment) for comment in comments}
+        pins.append(_Pin(match["name"], tuple(lines), frozenset(parents - {""})))
     return pins
 
 

@@ -63,7 +63,12 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
     """What templates see as `cookiecutter`."""
     taken: set[str] = {"id", "time", "model_config"}
     features = [
-        {"name": name, "identifier": naming.identifier(name, taken), "kind": kind}
+        {
+            "name": name,
+            "identifier": naming.identifier(name, taken),
+            "kind": kind.rstrip("?"),
+            "nullable": kind.endswith("?"),
+        }
         for name, kind in spec.data.features.items()
     ]
     environments = [

@@ -15,7 +15,8 @@ from seedbed.errors import SpecError
 FILE_NAME = "seedbed.toml"
 
 Task = Literal["classification", "regression"]
-FeatureKind = Literal["number", "integer", "boolean", "category"]
+# A question mark: rows may leave it empty.
+FeatureKind = Literal["number", "integer", "boolean", "category", "number?", "integer?", "boolean?", "category?"]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _ENVIRONMENT_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
@@ -57,7 +58,9 @@ class Data(_Section, frozen=True, kw_only=True):
 
     source: Annotated[str, msgspec.Meta(description="CSV file to start with, relative to the spec file")]
     target: Annotated[str, msgspec.Meta(description="Column that the model predicts")]
-    features: Annotated[dict[str, FeatureKind], msgspec.Meta(description="Input columns and what they hold")]
+    features: Annotated[
+        dict[str, FeatureKind], msgspec.Meta(description="Input columns and what they hold; `?`: may be empty")
+    ]
     time: Annotated[str, msgspec.Meta(description="Column that orders the rows in time; empty: rows have no order")] = (
         ""
     )

@@ -132,8 +132,7 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
-        # A table of features belongs to one data set: it replaces, where other tables add up.
-        if isinstance(value, dict) and isinstance(into.get(key), dict) and key != "features":
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:
             into[key] = value

@@ -13,7 +13,7 @@ from seedbed.cli.options import json_option, project_option
 @click.option("--fix", is_flag=True, help="Obtain the Pulumi CLI if it is missing.")
 @json_option
 def command(project: Path | None, fix: bool, as_json: bool) -> None:
-    """Check that everything seedbed needs is there, and say how to get what is not.
+    """Check that everything seedbed needs is there.
 
     \b
     Examples:

@@ -15,9 +15,9 @@ from seedbed.cli.options import environment_argument, json_option, project_optio
 @click.option("--confirm", metavar="ENV", help="The environment's name typed again: needed when it is protected.")
 @json_option
 def command(env: str, project: Path | None, yes: bool, confirm: str | None, as_json: bool) -> None:
-    """Take an environment down with all its data, and prove that nothing is left.
+    """Take an environment down and prove that nothing is left.
 
-    Afterwards it looks for every process, port, bucket and file of the environment.
+    All of its data goes with it. Afterwards it looks for every process, port, bucket and file of the environment.
     It says "gone" only when there is none, and otherwise names what is left and exits 7.
 
     \b

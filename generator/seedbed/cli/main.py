@@ -15,16 +15,16 @@ from seedbed.errors import SeedbedError
 
 # Name → module, and the line that the overview shows; a test holds it to the command's own help.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "new": ("seedbed.cli.new", "Generate a project: the repository and the infrastructure it runs on."),
-    "preview": ("seedbed.cli.preview", "Show what `up` would change in an environment, and change nothing."),
+    "new": ("seedbed.cli.new", "Generate a project: repository and infrastructure."),
+    "preview": ("seedbed.cli.preview", "Show what `up` would change, and change nothing."),
     "up": ("seedbed.cli.up", "Bring an environment up, or repair it."),
     "status": ("seedbed.cli.status", "Show what an environment runs and whether it is alive."),
     "outputs": ("seedbed.cli.outputs", "Print what programs need to reach an environment."),
-    "refresh": ("seedbed.cli.refresh", "Compare an environment's recorded state with what really runs."),
+    "refresh": ("seedbed.cli.refresh", "Compare the recorded state with what really runs."),
     "down": ("seedbed.cli.down", "Take an environment down and prove that nothing is left."),
     "tour": (
         "seedbed.cli.tour",
-        "Run the whole way on real data, from `new` to `down`, and report the figures.",
+        "Run the whole way on real data, from `new` to `down`.",
     ),
     "doctor": ("seedbed.cli.doctor", "Check that everything seedbed needs is there."),
     "schema": ("seedbed.cli.schema", "Print the JSON schema of seedbed.toml."),

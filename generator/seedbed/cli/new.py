@@ -40,7 +40,7 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Generate a project: the repository and the infrastructure it runs on.
+    """Generate a project: repository and infrastructure.
 
     DEST is the folder to make; default: the project's name. On a terminal it asks for
     what neither flags nor files give. Answers come, first wins, from --set, SEEDBED_*

@@ -11,12 +11,19 @@ from seedbed.cli.options import environment_argument, json_option, project_optio
 @click.command("outputs")
 @environment_argument
 @project_option
-@click.option("--format", "style", type=click.Choice(["shell", "dotenv", "json"]), default="dotenv", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["shell", "dotenv", "json"]),
+    default="dotenv",
+    show_default=True,
+    help="How the variables are written.",
+)
 @json_option
 def command(env: str, project: Path | None, style: str, as_json: bool) -> None:
-    """Print what programs need to reach an environment, secrets included.
+    """Print what programs need to reach an environment.
 
-    The names are those that the tools read themselves: AWS_ENDPOINT_URL,
+    Secrets are included. The names are those that the tools read themselves: AWS_ENDPOINT_URL,
     MLFLOW_TRACKING_URI, KFP_ENDPOINT and so on.
 
     \b

@@ -13,7 +13,9 @@ from seedbed.cli.options import environment_argument, json_option, project_optio
 @project_option
 @json_option
 def command(env: str, project: Path | None, as_json: bool) -> None:
-    """Compare the recorded state with what really runs, and record the difference.
+    """Compare the recorded state with what really runs.
+
+    The difference is recorded.
 
     A process that died or a bucket that is gone shows as a change; `up` repairs it.
 

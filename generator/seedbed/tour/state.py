@@ -1,0 +1,69 @@
+"""What the steps of a tour share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from seedbed.environments.operations import Progress
+from seedbed.environments.project import Project, find_project
+from seedbed.tour import shell
+from seedbed.tour.report import Report
+from seedbed.tour.service import Service
+
+
+@dataclass
+class Tour:
+    """The folders of the tour, the variables of its environment, and what is running."""
+
+    PROJECT: ClassVar[str] = "flight-delays"
+    ENVIRONMENT: ClassVar[str] = "dev"
+
+    into: Path
+    progress: Progress
+    report: Report = field(default_factory=Report)
+    months: dict[int, Path] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    services: list[Service] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """The generated project."""
+        return self.into / self.PROJECT
+
+    @property
+    def logs(self) -> Path:
+        """The output of every command that the tour runs."""
+        return self.into / "logs"
+
+    @property
+    def project(self) -> Project:
+        """The generated project, as the other commands see it."""
+        return find_project(self.root)
+
+    @property
+    def package(self) -> str:
+        """The project's Python package."""
+        return self.project.spec.package
+
+    def python(self, *arguments: str, log: str, folder: Path | None = None) -> str:
+        """Run the project's own Python with these arguments, and give back what it printed."""
+        command = [str(self.project.scripts / "python"), *arguments]
+        return shell.run(command, folder or self.root, variables=self._variables(), log=self.logs / f"{log}.log")
+
+    def tool(self, name: str, *arguments: str, log: str, folder: Path | None = None) -> str:
+        """Run a program of the project's environment, or of the machine."""
+        own = self.project.scripts / name
+        command = [str(own) if own.is_file() else name, *arguments]
+        return shell.run(command, folder or self.root, variables=self._variables(), log=self.logs / f"{log}.log")
+
+    def service_variables(self) -> dict[str, str]:
+        """The variables for a program that keeps running."""
+        return self._variables()
+
+    def _variables(self) -> dict[str, str]:
+        # git needs an author for the tour's commits, whoever runs it.
+        author = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+                  for what, value in (("NAME", "seedbed tour"), ("EMAIL", "tour@localhost"))}  # fmt: skip
+        return {**author, **self.variables}

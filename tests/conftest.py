@@ -1,0 +1,62 @@
+"""What all tests share: isolation from the person's own settings, and the command line in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from seedbed.toolchain.pulumi_cli import cache_folder
+
+ROOT = Path(__file__).parents[1]
+# Taken before any test moves HOME: tools and packages are obtained once for all runs.
+CACHE = cache_folder()
+UV_CACHE = Path(os.environ.get("UV_CACHE_DIR", Path.home() / ".cache" / "uv"))
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory, monkeypatch):
+    """No test reads or writes the person's home, git identity, colours or SEEDBED_ variables."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("SEEDBED_", "PULUMI_", "AWS_", "MLFLOW_")) and name != "SEEDBED_CACHE":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SEEDBED_CACHE", str(CACHE))
+    for name, value in {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_AUTHOR_NAME": "Test", "GIT_AUTHOR_EMAIL": "test@localhost",
+        "GIT_COMMITTER_NAME": "Test", "GIT_COMMITTER_EMAIL": "test@localhost",
+        "COLUMNS": "100", "NO_COLOR": "1", "UV_CACHE_DIR": str(UV_CACHE), "PULUMI_HOME": str(home / "pulumi"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def seedbed(tmp_path):
+    """Run the command line as a person would, in an empty folder."""
+
+    def run(*arguments, cwd=None, env=None, stdin="", timeout=600):
+        result = subprocess.run(
+            [sys.executable, "-m", "seedbed", *map(str, arguments)],
+            cwd=cwd or tmp_path, env={**os.environ, **(env or {})}, input=stdin,
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+        return Result(result.returncode, result.stdout, result.stderr)
+
+    return run

@@ -1,0 +1,117 @@
+import tomllib
+
+import pytest
+
+from seedbed import naming
+from seedbed import spec as specs
+from seedbed.errors import SpecError
+
+DATA = {"source": "x.csv", "target": "late", "features": {"carrier": "category", "distance": "number?"}, "time": "at"}
+
+
+def answers(**sections):
+    return {"project": {"name": "Flight Delays"}, "data": DATA, **sections}
+
+
+def problems(raw):
+    with pytest.raises(SpecError) as caught:
+        specs.parse(raw)
+    assert caught.value.exit_code == 3
+    return caught.value.details["problems"]
+
+
+def test_names_derive_from_the_project_name():
+    spec = specs.parse(answers())
+    assert (spec.slug, spec.package) == ("flight-delays", "flight_delays")
+
+
+def test_defaults_fill_what_is_not_given():
+    spec = specs.parse(answers())
+    assert spec.choices == specs.Choices(ci="github", serving="fastapi", monitoring=True)
+    assert list(spec.environments) == ["dev"]
+
+
+def test_the_written_file_gives_the_same_spec_again():
+    raw = answers(
+        project={"name": 'Quotes " and \\ and ünïcode', "description": "a = [1] # not a comment '''"},
+        environments={"dev": {"s3_port": 9000}, "prod-eu": {"protect": True}},
+    )
+    spec = specs.parse(raw)
+    assert specs.parse(tomllib.loads(specs.to_toml(spec))) == spec
+
+
+def test_values_from_flags_and_variables_are_strings():
+    spec = specs.parse(answers(choices={"monitoring": "false"}, environments={"dev": {"s3_port": "9000"}}))
+    assert spec.choices.monitoring is False
+    assert spec.environments["dev"].s3_port == 9000
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (answers(choises={}), "choises: unknown section, did you mean choices?"),
+        (answers(choices={"servin": "fastapi"}), "choices.servin: unknown key, did you mean choices.serving?"),
+        (answers(choices={"ci": "jenkins"}), "choices.ci: 'jenkins' is not one of github, none"),
+        (answers(environments={"dev": {"s3_port": 70000}}), "environments.dev.s3_port: expected `int` <= 65535, got 70000"),
+        (answers(environments={"Dev!": {}}), "environments.Dev!: use 1 to 20 lower-case letters"),
+        (answers(environments={}), "environments: at least one"),
+        ({"data": DATA}, "project.name: needed, and given nowhere"),
+        (answers(project={"name": "class"}), "project.name: gives the package name 'class'"),
+        (answers(project={"name": "json"}), "project.name: gives the package name 'json'"),
+        (answers(project={"name": "pandas"}), "project.name: gives the package name 'pandas'"),
+        (answers(project={"name": "日本"}), "project.name: needs at least one Latin letter"),
+        (answers(project={"name": "a\nb"}), "project.name: holds characters that can't be seen: U+000A"),
+        (answers(project={"name": "a\u202eb"}), "project.name: holds characters that can't be seen: U+202E"),
+        (answers(project={"name": "x" * 101}), "project.name: longer than 100 characters"),
+        (answers(data={**DATA, "features": {"carrier": "colour"}}), "data.features: each column is one of number"),
+        (answers(data={**DATA, "features": {}}), "data.features: name at least one input column"),
+        (answers(data={**DATA, "features": {"late": "number"}}), "data.features.late: is also data.target"),
+        (answers(data={**DATA, "time": "late"}), "data.time: is also data.target"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_named_with_its_key(raw, expected):
+    found = problems(raw)
+    assert any(problem.startswith(expected) for problem in found), found
+
+
+def test_all_mistakes_are_reported_at_once():
+    found = problems(answers(choices={"ci": "x", "unknown": 1}, environments={"dev": {"target": "moon"}}))
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("Flight Delays", "flight-delays"),
+        ("  Größe & Übung ", "groe-ubung"),
+        ("1a", "a"),
+        ("../x", "x"),
+        ("/abs/path", "abs-path"),
+        ("C:\\x", "c-x"),
+        ("--trust", "trust"),
+        ("", ""),
+        ("...", ""),
+    ],
+)
+def test_slugs(text, slug):
+    assert naming.slugify(text) == slug
+
+
+def test_long_names_stay_within_limits_and_apart():
+    first, second = naming.slugify("x" * 99 + "a"), naming.slugify("x" * 99 + "b")
+    assert first != second
+    assert len(first) == len(second) == naming.SLUG_LIMIT
+    assert len(naming.bucket_name(first, "e" * 20, "artifacts")) <= naming.BUCKET_LIMIT
+
+
+def test_column_identifiers_are_unique_and_valid():
+    taken = set()
+    names = [naming.identifier(column, taken) for column in ("a b", "a-b", "a_b", "1st", "class", "数", "")]
+    assert names == ["a_b", "a_b_2", "a_b_3", "column_1st", "column_class", "column", "column_2"]
+    assert all(name.isidentifier() for name in names)
+
+
+def test_schema_covers_every_section():
+    schema = specs.json_schema()
+    assert set(schema["$defs"]["ProjectSpec"]["properties"]) == set(specs.ProjectSpec.__struct_fields__)
+    assert schema["$defs"]["Choices"]["additionalProperties"] is False
