@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
     from seedbed.environments.events import Step
 
-_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "refresh": "?", "same": " "}
-_DONE = {
-    "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "refresh": "looked at",
-    "create-replacement": "replaced", "delete-replaced": "removed the old one",
-}  # fmt: skip
+# Operation → its sign, what it has done, what a preview says of it, and what a refresh does.
+_WORDS = {
+    "create": ("+", "created", "to create", "appeared"),
+    "update": ("~", "updated", "to update", "has changed"),
+    "delete": ("-", "deleted", "to delete", "is gone"),
+    "replace": ("~", "replaced", "to replace", "has changed"),
+    "create-replacement": ("+", "new one created", "to create anew", "has changed"),
+    "delete-replaced": ("-", "old one deleted", "to delete the old one", "is gone"),
+}
+_COLUMN = {"preview": 2, "refresh": 3}
 
 
 @contextlib.contextmanager
@@ -49,9 +54,11 @@ def _finished(step: Step) -> str:
     """The line of a step that has ended, or nothing when it is not worth one."""
     if step.state == "running" or not step.is_change:
         return ""
-    sign = "x" if step.state == "failed" else _SIGNS.get(step.operation, "*")
-    what = "failed" if step.state == "failed" else _DONE.get(step.operation, step.operation)
-    return f"  {sign} {step.name:<28}{step.kind:<16}{what:<12}{step.seconds:6.1f} s"
+    words = _WORDS.get(step.operation, ("*", *[step.operation] * 3))
+    if step.state == "failed":
+        return f"  x {step.name:<24}{step.kind:<14}failed"
+    time_taken = "" if step.verb in _COLUMN else f"{step.seconds:8.1f} s"
+    return f"  {words[0]} {step.name:<24}{step.kind:<14}{words[_COLUMN.get(step.verb, 1)]:<18}{time_taken}".rstrip()
 
 
 class _Running:
@@ -60,11 +67,9 @@ class _Running:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._running: dict[tuple[str, str], tuple[Step, float]] = {}
-        self._note = ""
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False)
-        self._note = text
 
     def step(self, step: Step) -> None:
         key = (step.kind, step.name)
@@ -83,4 +88,4 @@ class _Running:
         if not self._running:
             yield Spinner("dots", Text(" working"))
         for step, since in list(self._running.values()):
-            yield Spinner("dots", Text(f" {step.name:<28}{step.kind:<16}{now - since:6.0f} s"))
+            yield Spinner("dots", Text(f" {step.name:<24}{step.kind:<14}{now - since:6.0f} s"))

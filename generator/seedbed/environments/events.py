@@ -19,8 +19,9 @@ _CONTROL = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Step:
-    """One resource and what happens to it."""
+    """One resource and what happens to it in a verb such as `up` or `preview`."""
 
+    verb: str
     name: str
     kind: str
     operation: str
@@ -37,6 +38,8 @@ class Step:
 class Recorder:
     """Collects the engine's events of one operation and passes each step on.
 
+    Only real resources count: not the components that group them, nor the providers that make them.
+
     Attributes:
         changes: operation → number of resources, without those that stay the same.
         unchanged: number of resources that stay the same.
@@ -44,12 +47,12 @@ class Recorder:
         problems: error messages, one a resource.
     """
 
+    verb: str
     on_step: Callable[[Step], None]
     changes: Counter[str] = field(default_factory=Counter)
     unchanged: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    drifted: list[dict[str, str]] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, event: EngineEvent) -> None:
@@ -70,10 +73,13 @@ class Recorder:
             if state == "done" and metadata.new and metadata.new.outputs:
                 self.outputs = {key: value for key, value in metadata.new.outputs.items() if not _is_secret(value)}
             return
+        resource = metadata.new or metadata.old
+        if is_provider(metadata.urn) or (resource and not resource.custom):
+            return
         if state == "running":
             self._begun[metadata.urn] = time.monotonic()
         seconds = time.monotonic() - self._begun.get(metadata.urn, time.monotonic())
-        step = Step(name, kind, operation, state, seconds)
+        step = Step(self.verb, name, kind, operation, state, seconds)
         if state == "done":
             if step.is_change:
                 self.changes[operation] += 1
@@ -88,6 +94,11 @@ class Recorder:
             return
         where = f"{_identity(urn)[1]}: " if urn and _identity(urn)[0] != "Stack" else ""
         self.problems.append(f"{where}{text}")
+
+
+def is_provider(urn: str) -> bool:
+    """Whether a resource is one of Pulumi's own providers."""
+    return "pulumi:providers:" in urn
 
 
 def _identity(urn: str) -> tuple[str, str]:

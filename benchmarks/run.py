@@ -1,0 +1,195 @@
+"""Measure seedbed side by side with what users would pick instead, in one run, as ratios.
+
+    make bench                    all comparisons
+    python benchmarks/run.py --only startup
+
+Each pair runs in turns (A B A B ...), so that a slow moment hits both, and the figure is the
+median of the ratios of neighbours. Processor time decides for start-up and rendering, since these machines are shared;
+wall time for `up`, which mostly waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "NO_COLOR": "1"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds of one run of a command."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Medians of two commands and the median of their ratios."""
+
+    name: str
+    ours: float
+    theirs: float
+    ratio: float
+    target: float
+    unit: str
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= self.target
+
+
+def timed(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> Run:
+    """Run a command to its end; children that it waited for count as its own."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    result = subprocess.run(command, cwd=cwd, env=env or ENVIRONMENT, capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if result.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
+    return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def compare(
+    name: str, ours: Callable[[], Run], theirs: Callable[[], Run], *, target: float, unit: str = "cpu", runs: int = 9
+) -> Comparison:
+    """Run both in turns, after one uncounted run of each."""
+    ours(), theirs()
+    pairs = [(getattr(ours(), unit), getattr(theirs(), unit)) for _ in range(runs)]
+    ratio = statistics.median(a / b for a, b in pairs)
+    return Comparison(
+        name, statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), ratio, target, unit
+    )
+
+
+def startup() -> list[Comparison]:
+    """`--help` and `--version` against the `--help` of cookiecutter and copier."""
+    return [
+        compare(
+            f"seedbed {flag} / {other} --help",
+            lambda flag=flag: timed([str(BIN / "seedbed"), flag]),
+            lambda other=other: timed([str(BIN / other), "--help"]),
+            target=0.4,
+        )
+        for flag in ("--help", "--version")
+        for other in ("cookiecutter", "copier")
+    ]
+
+
+def new() -> list[Comparison]:
+    """`new` against cookiecutter and copier, each writing the very files that `new` writes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        spec = ROOT / "examples/flight-delays/seedbed.toml"
+        made = work / "made"
+        timed([str(BIN / "seedbed"), "new", str(made), "--spec", str(spec)])
+        files = sum(1 for path in made.rglob("*") if path.is_file())
+        same_as_cookiecutter, same_as_copier = work / "cookiecutter", work / "copier"
+        # Their templates hold the finished files with one answer in each: the work of rendering, without our logic.
+        shutil.copytree(made, same_as_cookiecutter / "{{ cookiecutter.slug }}")
+        _as_template(same_as_cookiecutter / "{{ cookiecutter.slug }}", "{{ cookiecutter.slug }}")
+        (same_as_cookiecutter / "cookiecutter.json").write_text('{"slug": "flight-delays"}')
+        shutil.copytree(made, same_as_copier / "template")
+        _as_template(same_as_copier / "template", "{{ slug }}", suffix=".jinja")
+        (same_as_copier / "copier.yml").write_text(
+            "_subdirectory: template\nslug:\n  type: str\n  default: flight-delays\n"
+        )
+
+        def ours() -> Run:
+            return timed([str(BIN / "seedbed"), "new", _fresh(work), "--spec", str(spec)])
+
+        return [
+            compare(
+                f"seedbed new / cookiecutter, {files} files",
+                ours,
+                lambda: timed([str(BIN / "cookiecutter"), "--no-input", "-o", _fresh(work), str(same_as_cookiecutter)]),
+                target=1.0,
+            ),
+            compare(
+                f"seedbed new / copier, {files} files",
+                ours,
+                lambda: timed(
+                    [str(BIN / "copier"), "copy", "--defaults", "--quiet", str(same_as_copier), _fresh(work)]
+                ),
+                target=1.0,
+            ),
+        ]
+
+
+def up() -> list[Comparison]:
+    """An `up` that has nothing to do, against the same by hand."""
+    from seedbed import toolchain
+    from seedbed.environments.project import find_project
+    from seedbed.environments.stack import process_environment
+
+    with tempfile.TemporaryDirectory() as temporary:
+        project = Path(temporary) / "project"
+        seedbed = str(BIN / "seedbed")
+        timed([seedbed, "new", str(project), "--spec", str(ROOT / "examples/penguins/seedbed.toml")])
+        cli = toolchain.obtain(print)
+        try:
+            timed([seedbed, "up", "dev"], project)
+            variables = {**ENVIRONMENT, **process_environment(find_project(project), "dev", cli)}
+            by_hand = [str(cli.path), "up", "--stack", "dev", "--yes", "--non-interactive"]
+            return [
+                compare(
+                    f"seedbed up / pulumi up{title}, nothing to do",
+                    lambda: timed([seedbed, "up", "dev"], project),
+                    lambda flags=flags: timed([*by_hand, *flags], project / "infra", variables),
+                    target=1.1,
+                    unit="wall",
+                    runs=5,
+                )
+                for title, flags in (("", []), (" --skip-preview", ["--skip-preview"]))
+            ]
+        finally:
+            timed([seedbed, "down", "dev", "--yes"], project)
+
+
+def _as_template(folder: Path, answer: str, suffix: str = "") -> None:
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        text = path.read_text(encoding="utf-8")
+        raw = "{% raw %}" + text + "{% endraw %}" if "{{" in text or "{%" in text or "{#" in text else text
+        path.write_text(
+            raw.replace("flight-delays", f"{{% endraw %}}{answer}{{% raw %}}" if raw is not text else answer, 1)
+        )
+        if suffix:
+            path.rename(path.with_name(path.name + suffix))
+
+
+def _fresh(work: Path) -> str:
+    return tempfile.mktemp(dir=work)  # noqa: S306, a name that does not exist is what is wanted
+
+
+def main() -> None:
+    """Run the comparisons, print them, and write build/bench.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    groups = {"startup": startup, "new": new, "up": up}
+    parser.add_argument("--only", choices=groups, help="one group of comparisons")
+    only = parser.parse_args().only
+    found = [comparison for name, group in groups.items() if only in {None, name} for comparison in group()]
+    print(f"{'':<52}{'ours s':>8}{'theirs s':>10}{'ratio':>8}{'target':>8}")
+    for item in found:
+        verdict = "" if item.met else "  MISSED"
+        print(f"{item.name:<52}{item.ours:>8.2f}{item.theirs:>10.2f}{item.ratio:>8.2f}{item.target:>8.1f}{verdict}")
+    output = ROOT / "build" / "bench.json"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps([{**vars(item), "met": item.met} for item in found], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

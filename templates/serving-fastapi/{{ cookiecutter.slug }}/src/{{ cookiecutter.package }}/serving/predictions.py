@@ -1,0 +1,140 @@
+"""The prediction log: JSON lines, written by a thread of its own so that no request waits for the disk.
+
+Every process writes files of its own, named by start time, process and number. Nothing is ever appended to a file that an
+earlier process left behind, whose last line may be cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic_core import to_json
+
+LOGGER = logging.getLogger(__name__)
+PATTERN = "predictions-*.jsonl"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LogCounts:
+    """Rows by what became of them since the start."""
+
+    written: int
+    dropped: int
+    backlog: int
+
+
+class PredictionLog:
+    """Appends rows to files in a folder, bounded in memory and on disk.
+
+    Args:
+        folder: where the files go; created when the first row is written.
+        file_bytes: size at which a new file begins.
+        files: most files in the folder, those of earlier processes included; the oldest are deleted.
+        backlog_rows: most rows waiting in memory; further ones are dropped, and counted.
+    """
+
+    def __init__(self, folder: Path, *, file_bytes: int, files: int, backlog_rows: int) -> None:
+        self._folder = folder
+        self._file_bytes = file_bytes
+        self._files = files
+        self._backlog_rows = backlog_rows
+        self._name = f"predictions-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}"
+        self._number = 0
+        self._file: IO[bytes] | None = None
+        self._waiting: deque[Row] = deque()
+        self._changed = threading.Condition()
+        self._in_hand = 0
+        self._written = 0
+        self._dropped = 0
+        self._failing = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+
+    @property
+    def counts(self) -> LogCounts:
+        """Rows written, dropped and waiting."""
+        with self._changed:
+            return LogCounts(self._written, self._dropped, len(self._waiting) + self._in_hand)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def append(self, rows: list[Row]) -> None:
+        """Hand rows over and return at once; those beyond the backlog's bound are dropped."""
+        with self._changed:
+            room = max(self._backlog_rows - len(self._waiting) - self._in_hand, 0)
+            self._waiting.extend(rows[:room])
+            self._dropped += len(rows[room:])
+            self._changed.notify()
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        """Write what is waiting and close; gives up after the time, since a dead disk must not keep a process alive."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            LOGGER.error("%d predictions could not be written in %.0f s", self.counts.backlog, timeout_seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                rows = list(self._waiting)
+                self._waiting.clear()
+                self._in_hand = len(rows)
+            if not rows:
+                break
+            written = self._write(rows)
+            with self._changed:
+                self._in_hand = 0
+                self._written += written
+                self._dropped += len(rows) - written
+        self._close()
+
+    def _write(self, rows: list[Row]) -> int:
+        """Return how many rows reached the file."""
+        written = 0
+        try:
+            for row in rows:
+                file = self._file or self._open()
+                file.write(to_json(row) + b"\n")
+                written += 1
+                if file.tell() >= self._file_bytes:
+                    self._close()
+            if self._file is not None:
+                self._file.flush()
+        except OSError as error:
+            if not self._failing:
+                LOGGER.error("the prediction log %s can't be written: %s", self._folder, error)  # noqa: TRY400
+            self._failing = True
+            self._close()
+            return 0
+        self._failing = False
+        return written
+
+    def _open(self) -> IO[bytes]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._number += 1
+        self._file = (self._folder / f"{self._name}-{self._number:06d}.jsonl").open("xb")
+        for path in sorted(self._folder.glob(PATTERN))[: -self._files]:
+            path.unlink(missing_ok=True)
+        return self._file
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                LOGGER.error("the prediction log's last lines are lost: %s", error)  # noqa: TRY400

@@ -1,0 +1,157 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from seedbed import spec as specs
+from seedbed.environments import inventory, stack_config, variables
+from seedbed.environments.events import Recorder
+from seedbed.errors import SpecError
+
+SPEC = {
+    "project": {"name": "Flight Delays"},
+    "data": {"source": "x", "target": "y", "features": {"x": "number"}},
+    "environments": {"dev": {"s3_port": 9000}, "demo": {}},
+}
+
+
+def test_stack_configuration_follows_the_spec():
+    spec = specs.parse(SPEC)
+    assert stack_config.stack_config(spec, "dev") == {
+        "mlops-platform:target": "local",
+        "mlops-platform:project": "flight-delays",
+        "mlops-platform:s3Port": "9000",
+    }
+    assert "s3Port" not in stack_config.stack_file(spec, "demo")
+    with pytest.raises(SpecError, match="no environment 'prod'"):
+        stack_config.stack_config(spec, "prod")
+
+
+def test_variables_carry_every_output_that_is_set():
+    outputs = dict.fromkeys(variables.VARIABLES, "") | {"s3_endpoint": "http://127.0.0.1:1", "s3_region": "eu"}
+    assert variables.from_outputs(outputs) == {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_REGION": "eu",
+        "AWS_DEFAULT_REGION": "eu",
+    }
+
+
+HOSTILE = "a b'c\"d$(id)`id`\\ #x"
+
+
+def test_shell_lines_survive_a_shell():
+    (line,) = variables.lines({"X": HOSTILE}, "shell")
+    result = subprocess.run(["sh", "-c", f'{line}\nprintf %s "$X"'], capture_output=True, text=True, check=True)
+    assert result.stdout == HOSTILE
+
+
+def test_dotenv_lines_quote_what_needs_it():
+    assert list(variables.lines({"X": "plain", "Y": 'a "b"'}, "dotenv")) == ["X=plain", 'Y="a \\"b\\""']
+
+
+@pytest.fixture
+def marked(tmp_path):
+    """A process that carries the mark of an environment in tmp_path."""
+    environment = {**os.environ, inventory.HOME_VARIABLE: str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"],
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_inventory_finds_what_the_state_did_not_know(tmp_path, marked):
+    found = inventory.take(tmp_path, [])
+    assert any(str(marked.pid) in leftover for leftover in found.leftovers)
+    assert any(str(tmp_path) in leftover for leftover in found.leftovers)
+
+
+def test_inventory_finds_an_open_port(tmp_path):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = inventory.take(tmp_path / "gone", [{"outputs": {"port": float(port), "pid": 1, "bucket": "b"}}])
+    assert found.leftovers == [f"port {port} on 127.0.0.1 still answers"]
+    assert found.checked == {"processes": 1, "ports": 1, "buckets": 1, "folders": 1}
+    assert inventory.take(tmp_path / "gone", []).leftovers == []
+
+
+def test_a_reused_process_number_is_not_the_process(marked):
+    import psutil
+
+    created = psutil.Process(marked.pid).create_time()
+    assert inventory.is_alive(marked.pid, created)
+    assert not inventory.is_alive(marked.pid, created - 100)
+
+
+def event(**fields):
+    from pulumi.automation import EngineEvent
+
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, **fields})
+
+
+URN = "urn:pulumi:dev::mlops-platform::mlops:local:ObjectStore$pulumi-python:dynamic/mlops:Process::store"
+
+
+def metadata(op, urn=URN, outputs=None, *, custom=True):
+    state = {
+        "type": "t",
+        "urn": urn,
+        "custom": custom,
+        "id": "x",
+        "parent": "",
+        "inputs": {},
+        "outputs": outputs or {},
+        "provider": "",
+    }
+    return {
+        "op": op,
+        "urn": urn,
+        "type": "t",
+        "old": None,
+        "new": state,
+        "keys": None,
+        "diffs": None,
+        "detailedDiff": None,
+        "logical": True,
+        "provider": "",
+    }
+
+
+def test_events_become_steps_counts_outputs_and_problems():
+    steps = []
+    recorder = Recorder("up", steps.append)
+    recorder(event(resourcePreEvent={"metadata": metadata("create"), "planning": False}))
+    recorder(event(resOutputsEvent={"metadata": metadata("create"), "planning": False}))
+    component = "urn:pulumi:dev::mlops-platform::mlops:local:ObjectStore::object-store"
+    recorder(event(resOutputsEvent={"metadata": metadata("create", component, custom=False), "planning": False}))
+    provider = "urn:pulumi:dev::mlops-platform::pulumi:providers:pulumi-python::default"
+    recorder(event(resOutputsEvent={"metadata": metadata("create", provider), "planning": False}))
+    stack = "urn:pulumi:dev::mlops-platform::pulumi:pulumi:Stack::mlops-platform-dev"
+    outputs = {"s3_endpoint": "http://x", "s3_secret_key": "[secret]"}
+    recorder(event(resOutputsEvent={"metadata": metadata("same", stack, outputs), "planning": False}))
+    problem = {
+        "urn": URN,
+        "prefix": "",
+        "message": "<{%reset%}>port 9 is busy\n",
+        "color": "never",
+        "severity": "error",
+        "streamID": 0,
+        "ephemeral": False,
+    }
+    recorder(event(diagnosticEvent=problem))
+    recorder(event(diagnosticEvent={**problem, "message": "update failed", "urn": stack}))
+    assert [(step.name, step.kind, step.operation, step.state) for step in steps] == [
+        ("store", "Process", "create", "running"),
+        ("store", "Process", "create", "done"),
+    ]
+    assert recorder.changes == {"create": 1}
+    assert recorder.outputs == {"s3_endpoint": "http://x"}
+    assert recorder.problems == ["store: port 9 is busy"]
