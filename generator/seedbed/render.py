@@ -51,9 +51,8 @@ def render(spec: specs.ProjectSpec, layers: Iterable[Layer], *, data: Path, into
     for environment in spec.environments:
         (into / "infra" / f"Pulumi.{environment}.yaml").write_text(stack_file(spec, environment), encoding="utf-8")
     _write_locks(layers, into)
-    for name in (_SAMPLE, f"data/raw/{Path(_SAMPLE).name}"):
-        (into / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(data, into / name)
+    (into / _SAMPLE).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(data, into / _SAMPLE)
     own_data = {**_builtins(spec.data), "source": _SAMPLE}
     written = specs.parse({**_builtins(spec), "data": own_data})
     (into / specs.FILE_NAME).write_text(specs.to_toml(written), encoding="utf-8")

@@ -7,6 +7,7 @@ environment's mark, whether the state knew of it or not.
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def take(home: Path, resources: list[dict[str, Any]]) -> Inventory:
     if home.exists():
         inventory.leftovers.append(f"folder {home} with {len(files)} files")
     return inventory
+
+
+def settled(home: Path, resources: list[dict[str, Any]], seconds: float = 5.0) -> Inventory:
+    """The inventory after giving processes that were told to end a moment to do so."""
+    deadline = time.monotonic() + seconds
+    while (found := take(home, resources)).leftovers and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
 
 
 def marked_processes(home: Path) -> dict[int, str]:

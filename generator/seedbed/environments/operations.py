@@ -61,7 +61,11 @@ class Status:
 
 def preview(project: Project, name: str, progress: Progress) -> Outcome:
     """What `up` would change; nothing changes."""
-    return _operate(project, name, progress, "preview", create=True)
+    existed = stacks.exists(project, name)
+    outcome = _operate(project, name, progress, "preview", create=True)
+    if not existed:
+        stacks.remove(project, name, stacks.open_stack(project, name, progress.say))
+    return outcome
 
 
 def up(project: Project, name: str, progress: Progress) -> Outcome:
@@ -147,7 +151,7 @@ def down(project: Project, name: str, progress: Progress, *, confirmed: str | No
     if not any(resource["type"] != _STACK for resource in _resources(stack)):
         # The folder's own files, such as logs of processes that are gone, belong to no resource.
         stacks.remove(project, name, stack)
-    found = inventory.take(project.home(name), resources)
+    found = inventory.settled(project.home(name), resources)
     found.checked = {"resources": len(resources) - 1, **found.checked}
     if found.leftovers:
         _fail_with(found, name)

@@ -45,7 +45,7 @@ def run(options: Options) -> Report:
     into = options.into.resolve()
     _claim(into)
     tour = Tour(into, options.progress)
-    interrupted = None
+    interrupted: KeyboardInterrupt | None = None
     try:
         for number, (title, step) in enumerate(steps.STEPS, start=1):
             _run_step(tour, options, number, title, step)
@@ -55,7 +55,9 @@ def run(options: Options) -> Report:
     except KeyboardInterrupt as error:
         tour.report.error = "Interrupted"
         interrupted = error
-    if not (options.keep and tour.report.ok):
+    if options.keep and tour.report.ok:
+        tour.write_running()
+    else:
         try:
             _run_step(tour, options, len(steps.STEPS) + 1, *steps.TAKE_DOWN)
         except SeedbedError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -61,6 +63,15 @@ class Tour:
     def service_variables(self) -> dict[str, str]:
         """The variables for a program that keeps running."""
         return self._variables()
+
+    def write_running(self) -> None:
+        """Say in running.json what was left running, where to look at it, and how to end it."""
+        look = {"MLflow": self.variables["MLFLOW_TRACKING_URI"], "drift report": str(self.into / "drift.html")}
+        look |= {running.name: running.url for running in self.services}
+        pids = " ".join(str(running.process.pid) for running in self.services)
+        down = f"kill {pids}; seedbed down {self.ENVIRONMENT} --yes --project {shlex.quote(str(self.root))}"
+        content = {"project": str(self.root), "look": look, "down": down}
+        (self.into / "running.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def _variables(self) -> dict[str, str]:
         # git needs an author for the tour's commits, whoever runs it.
