@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PULUMI_SKIP_UPDATE_CHECK := true
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check bench lint format lock build clean
+.PHONY: help setup demo test golden check bench lint format lock build clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -28,6 +28,9 @@ demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it
 
 test: setup ## the whole test suite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(ARGS)
+
+golden: setup ## accept the present generated trees as the expected ones
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/unit/test_golden.py
 
 check: lint test ## lint and test
 

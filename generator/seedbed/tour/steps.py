@@ -216,9 +216,9 @@ def _wait_for_version(tour: Tour, version: str) -> None:
     shown = ""
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError):
-            status, body = tour.services[0].get("/readyz")
+            status, body = tour.services[0].get("/")
             shown = f"{status} {body}"
-            if json.loads(body).get("model_version") == version:
+            if (json.loads(body)["model"] or {}).get("version") == version:
                 return
         time.sleep(0.5)
     raise InfrastructureError(f"The service did not take up version {version} in {_RELOAD_TIMEOUT:.0f} s: {shown}")

@@ -21,6 +21,8 @@ from {{ cookiecutter.package }}.serving.app import create_app
 from {{ cookiecutter.package }}.serving.protocol import bounded
 
 POST = b"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n"
+QUICK = 0.4
+"""Seconds: on a busy machine too, yet less than any time-out set for these tests."""
 MEGABYTE = b" " * 1_000_000
 
 
@@ -85,7 +87,7 @@ def chunk(content: bytes) -> bytes:
 
 def test_a_length_beyond_the_bound_is_refused_before_the_body(port):
     status, body, seconds = ask(port, headers(Content_Length=10**12))
-    assert (status, seconds < 0.1) == (413, True)
+    assert (status, seconds < QUICK) == (413, True)
     assert "100000 bytes" in body["detail"]
 
 
@@ -102,7 +104,7 @@ def test_chunks_are_counted(port):
 @pytest.mark.parametrize("value", ["-1", "abc", "1, 2", "99999999999999999999999"])
 def test_a_length_that_is_no_number_is_refused(port, value):
     status, _, seconds = ask(port, headers(Content_Length=value))
-    assert (status in {400, 413}, seconds < 0.1) == (True, True)
+    assert (status in {400, 413}, seconds < QUICK) == (True, True)
 
 
 def test_a_body_shorter_than_announced_ends_in_a_timeout(port):
@@ -137,7 +139,7 @@ def test_a_second_request_on_a_connection_has_a_clock_too(port):
 
 def test_endless_headers_are_refused(port):
     status, _, seconds = ask(port, b"GET / HTTP/1.1\r\n", *[b"X-Header: " + b"y" * 10_000 + b"\r\n"] * 20)
-    assert (status, seconds < 0.5) == (431, True)
+    assert (status, seconds < QUICK) == (431, True)
 
 
 def test_bytes_that_are_not_http_are_refused(port):
@@ -149,7 +151,7 @@ def test_slow_clients_do_not_keep_others_out(port):
     for connection in slow:
         connection.sendall(headers(Content_Length=100) + b"{")
     status, _, seconds = ask(port, b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
-    assert (status, seconds < 0.2) == (200, True)
+    assert (status, seconds < QUICK) == (200, True)
     for connection in slow:
         connection.close()
 

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..data import parts, read_part
+from ..data import RAW, parts, read_file
 from ..errors import ProjectError
-from ..schema import FEATURES
-
-RAW = Path("data/raw")
+from ..schema import COLUMNS, FEATURES
 
 
 def records(path: Path, rows: int) -> list[dict[str, Any]]:
@@ -29,9 +27,12 @@ def records(path: Path, rows: int) -> list[dict[str, Any]]:
     Raises:
         DataError: the file can't be read or lacks a column.
     """
-    frame = read_part(path)[list(FEATURES)]
+    frame = read_file(path)[list(FEATURES)]
     chosen = frame.iloc[:: max(1, len(frame) // rows)].head(rows)
-    # pandas writes missing values of every kind as null, and whole numbers as such.
+    for column in COLUMNS:
+        if column.kind == "boolean":
+            chosen = chosen.assign(**{column.name: chosen[column.name].map({1.0: True, 0.0: False})})
+    # pandas writes missing values of every kind as null.
     parsed: list[dict[str, Any]] = json.loads(chosen.to_json(orient="records"))
     return parsed
 

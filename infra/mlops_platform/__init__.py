@@ -1,0 +1,1 @@
+"""The infrastructure of a machine-learning project, as one Pulumi program."""

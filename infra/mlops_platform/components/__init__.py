@@ -1,0 +1,1 @@
+"""What an environment is made of, each part with the resources below it."""

@@ -1,0 +1,23 @@
+"""Names of cloud resources, within each system's own limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+BUCKET_LIMIT = 63
+_DIGEST_LENGTH = 8
+
+
+def bucket_name(project: str, stack: str, purpose: str) -> str:
+    """The S3 bucket of a project's stack for a purpose ("data" or "artifacts").
+
+    Returns:
+        3 to 63 lower-case letters, digits and hyphens. A longer name ends in a hash of the whole instead,
+        so that two long names never meet.
+    """
+    whole = re.sub(r"[^a-z0-9]+", "-", f"{project}-{stack}-{purpose}".lower()).strip("-")
+    if len(whole) <= BUCKET_LIMIT:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{whole[: BUCKET_LIMIT - _DIGEST_LENGTH - 1].rstrip('-')}-{digest}"

@@ -1,0 +1,142 @@
+"""Comparing two tables column by column with Evidently, with thresholds that know how many rows there are."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+SMALLEST_THRESHOLD = 0.1
+TRIALS = 3
+MARGIN = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """How far a column moved.
+
+    Attributes:
+        score: the distance between its two distributions.
+        threshold: the score from which it counts as drifted.
+        method: how the distance is measured.
+        drifted: whether it did.
+    """
+
+    score: float
+    threshold: float
+    method: str
+    drifted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All columns, and Evidently's report to look at."""
+
+    columns: dict[str, ColumnDrift]
+    html: str
+
+    @property
+    def drifted(self) -> int:
+        """Number of drifted columns."""
+        return sum(column.drifted for column in self.columns.values())
+
+    @property
+    def share(self) -> float:
+        """Share of the columns that drifted, 0 to 1."""
+        return self.drifted / len(self.columns) if self.columns else 0.0
+
+
+def thresholds(reference: pd.DataFrame, rows: int, categorical: Collection[str]) -> dict[str, float]:
+    """Return for each column the score that mere chance stays below.
+
+    Two samples of the same source differ, the more so the smaller they are: with 100 rows, a fixed threshold of 0.1 finds
+    drift in half of the columns where there is none. So rows drawn from the reference itself are compared with it.
+
+    Args:
+        reference: the rows that the model was trained on.
+        rows: how many rows will be compared with it.
+        categorical: the columns that hold categories.
+    """
+    highest: dict[str, float] = {}
+    for seed in range(TRIALS):
+        drawn = reference.sample(rows, replace=rows > len(reference), random_state=seed)
+        for metric in _run(reference, drawn, categorical, {}).dict()["metrics"]:
+            name = metric["config"].get("column")
+            if name is not None:
+                highest[name] = max(highest.get(name, 0.0), MARGIN * float(metric["value"]))
+    return {name: max(SMALLEST_THRESHOLD, score) for name, score in highest.items()}
+
+
+def compare(
+    reference: pd.DataFrame, current: pd.DataFrame, categorical: Collection[str], limits: Mapping[str, float]
+) -> Comparison:
+    """Compare rows with the reference, column by column.
+
+    Args:
+        reference: the rows that the model was trained on.
+        current: the rows to judge, with the same columns.
+        categorical: the columns that hold categories.
+        limits: each column's threshold, from `thresholds`.
+
+    Returns:
+        Every column that holds anything on either side. One that is empty on one side alone has drifted altogether.
+    """
+    known, seen = reference.notna().any(), current.notna().any()
+    both = [name for name in reference.columns if known[name] and seen[name]]
+    columns = {
+        name: ColumnDrift(1.0, 1.0, "all values missing on one side", drifted=True)
+        for name in reference.columns
+        if known[name] != seen[name]
+    }
+    own_limits = {name: limit for name, limit in limits.items() if name in both}
+    result = _run(reference[both], current[both], categorical, own_limits)
+    for metric in result.dict()["metrics"]:
+        config = metric["config"]
+        if "column" in config:
+            score, limit = float(metric["value"]), float(config["threshold"])
+            columns[config["column"]] = ColumnDrift(score, limit, config["method"], drifted=score >= limit)
+    return Comparison({name: columns[name] for name in reference.columns if name in columns}, _html(result))
+
+
+def _run(
+    reference: pd.DataFrame, current: pd.DataFrame, categorical: Collection[str], limits: Mapping[str, float]
+) -> Any:
+    # It takes seconds to import, and would look for a way to report its own use.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    with warnings.catch_warnings():
+        # Its dependencies warn of their own future; nothing of that is for the reader of a drift report.
+        warnings.simplefilter("ignore")
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.presets import DataDriftPreset
+
+        names = list(reference.columns)
+        definition = DataDefinition(
+            numerical_columns=[name for name in names if name not in categorical],
+            categorical_columns=[name for name in names if name in categorical],
+        )
+        preset = DataDriftPreset(
+            # Distances for any number of rows: with p-values, many rows make any difference "significant".
+            num_method="wasserstein",
+            cat_method="jensenshannon",
+            num_threshold=SMALLEST_THRESHOLD,
+            cat_threshold=SMALLEST_THRESHOLD,
+            per_column_threshold=dict(limits),
+        )
+        return Report([preset]).run(
+            current_data=Dataset.from_pandas(current, data_definition=definition),
+            reference_data=Dataset.from_pandas(reference, data_definition=definition),
+        )
+
+
+def _html(result: Any) -> str:
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "report.html"
+        result.save_html(str(path))
+        return path.read_text(encoding="utf-8")

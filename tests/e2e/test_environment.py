@@ -1,0 +1,243 @@
+"""One environment through its life with the real engine: up, damage, repair, misuse, down, and the proof."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+import pytest
+from tests.e2e.conftest import run
+
+from seedbed.environments import inventory
+
+pytestmark = [pytest.mark.engine, pytest.mark.project]
+
+
+@pytest.fixture(scope="module")
+def root(made, pulumi):
+    """The project; whatever a test does to its environment, nothing of it stays behind."""
+    yield made.root
+    home = made.root / ".seedbed" / "environments" / "dev"
+    for pid in inventory.marked_processes(home):
+        os.kill(pid, signal.SIGKILL)
+
+
+def ok(result):
+    assert result.code == 0, result.out + result.err
+    return result
+
+
+def process(seedbed, root, name):
+    status = ok(seedbed("status", "dev", "--json", cwd=root)).json
+    return next(p for p in status["processes"] if p["name"] == name)
+
+
+def test_preview_shows_and_changes_nothing(seedbed, root):
+    result = ok(seedbed("preview", "dev", cwd=root))
+    assert "store" in result.err
+    assert "to create" in result.err
+    assert "would change: 6 create" in result.out
+    assert not (root / ".seedbed" / "environments").exists()
+    assert seedbed("status", "dev", cwd=root).code == 7
+
+
+def test_up_brings_store_and_tracking_up(seedbed, root):
+    result = ok(seedbed("up", "dev", cwd=root))
+    assert "6 create" in result.out
+    values = ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json
+    with urllib.request.urlopen(values["MLFLOW_TRACKING_URI"] + "/health") as response:
+        assert response.status == 200
+    assert values["DATA_BUCKET"] == "penguins-dev-data"
+    assert values["AWS_SECRET_ACCESS_KEY"] not in result.out + result.err
+
+
+def test_no_secret_is_written_in_plain_text(seedbed, root):
+    values = ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json
+    passphrase = (root / ".seedbed" / "passphrase").read_text()
+    assert (root / ".seedbed" / "passphrase").stat().st_mode & 0o077 == 0
+    state = [p for p in (root / ".seedbed" / "state").rglob("*") if p.is_file()]
+    logs = list((root / ".seedbed" / "environments").rglob("*.log"))
+    assert state
+    assert logs
+    for path in [*state, *logs, *(root / "infra").rglob("Pulumi*.yaml")]:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert values["AWS_SECRET_ACCESS_KEY"] not in text, path
+        assert passphrase not in text, path
+
+
+def test_up_again_changes_nothing(seedbed, root):
+    before = process(seedbed, root, "store")["pid"]
+    result = ok(seedbed("up", "dev", "--json", cwd=root)).json
+    assert result["changes"] == {}
+    assert result["unchanged"] == 6
+    assert process(seedbed, root, "store")["pid"] == before
+
+
+def test_plain_pulumi_sees_the_same_environment(root, pulumi):
+    env = {
+        "PATH": os.pathsep.join([str(root / ".venv/bin"), str(pulumi.folder), os.environ["PATH"]]),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(root / ".seedbed/passphrase"),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    result = run(
+        [pulumi.path, "up", "--stack", "dev", "--yes", "--non-interactive", "--expect-no-changes"], root / "infra", env
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_killed_store_shows_and_is_repaired_with_its_data(seedbed, root):
+    values = ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json
+    client = s3(values)
+    client.put_object(Bucket=values["DATA_BUCKET"], Key="kept", Body=b"precious")
+    os.kill(process(seedbed, root, "store")["pid"], signal.SIGKILL)
+    assert "DEAD" in ok(seedbed("status", "dev", cwd=root)).out
+    drift = ok(seedbed("refresh", "dev", cwd=root))
+    assert "store" in drift.err
+    assert "has changed" in drift.err
+    assert "has drifted" in drift.out
+    assert ok(seedbed("up", "dev", "--json", cwd=root)).json["changes"] == {"update": 1}
+    values = ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json
+    assert s3(values).get_object(Bucket=values["DATA_BUCKET"], Key="kept")["Body"].read() == b"precious"
+    assert ok(seedbed("refresh", "dev", "--json", cwd=root)).json["changes"] == {}
+
+
+def s3(values):
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3", endpoint_url=values["AWS_ENDPOINT_URL"], region_name=values["AWS_REGION"],
+        aws_access_key_id=values["AWS_ACCESS_KEY_ID"], aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
+        config=Config(s3={"addressing_style": "path"}),
+    )  # fmt: skip
+
+
+def test_a_wrong_passphrase_changes_nothing(seedbed, root):
+    before = process(seedbed, root, "store")["pid"]
+    result = seedbed("up", "dev", cwd=root, env={"PULUMI_CONFIG_PASSPHRASE": "wrong"})
+    assert result.code == 3
+    assert "passphrase does not open" in result.err
+    assert process(seedbed, root, "store")["pid"] == before
+
+
+def test_a_lost_passphrase_is_named(seedbed, root):
+    path = root / ".seedbed" / "passphrase"
+    kept = path.rename(path.with_name("kept"))
+    try:
+        result = seedbed("up", "dev", cwd=root)
+    finally:
+        kept.rename(path)
+    assert result.code == 3
+    assert "is gone" in result.err
+
+
+def test_a_second_writer_is_refused(seedbed, root):
+    state = root / ".seedbed" / "state" / ".pulumi"
+    os.kill(process(seedbed, root, "mlflow")["pid"], signal.SIGKILL)  # so that the first one has something to do
+    first = subprocess.Popen(
+        [sys.executable, "-m", "seedbed", "up", "dev"], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(state.glob("locks/**/*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    second = seedbed("up", "dev", cwd=root)
+    out, err = first.communicate(timeout=180)
+    assert first.returncode == 0, out + err
+    assert second.code == 5
+    assert "Somebody else is changing" in second.err
+
+
+def test_ctrl_c_during_up_leaves_a_state_that_up_completes(seedbed, root):
+    os.kill(process(seedbed, root, "mlflow")["pid"], signal.SIGKILL)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "seedbed", "up", "dev"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=180)
+    assert running.returncode == 130, err
+    assert not list((root / ".seedbed" / "state" / ".pulumi").glob("locks/**/*.json"))
+    ok(seedbed("up", "dev", cwd=root))
+    assert ok(seedbed("status", "dev", "--json", cwd=root)).json["healthy"]
+    home = root / ".seedbed" / "environments" / "dev"
+    servers = [c for c in inventory.marked_processes(home).values() if "mlflow server" in c]
+    assert len(servers) == 1
+
+
+def test_down_asks_and_protection_holds(seedbed, root):
+    assert seedbed("down", "dev", cwd=root).code == 5
+    spec = root / "seedbed.toml"
+    text = spec.read_text()
+    spec.write_text(text.replace("protect = false", "protect = true"))
+    try:
+        result = seedbed("down", "dev", "--yes", cwd=root)
+    finally:
+        spec.write_text(text)
+    assert result.code == 5
+    assert "--confirm dev" in result.err
+    assert ok(seedbed("status", "dev", "--json", cwd=root)).json["healthy"]
+
+
+def test_down_names_what_it_could_not_remove(seedbed, root):
+    home = root / ".seedbed" / "environments" / "dev"
+    stray = subprocess.Popen(["sleep", "60"], env={**os.environ, inventory.HOME_VARIABLE: str(home)})
+    try:
+        result = seedbed("down", "dev", "--yes", "--json", cwd=root)
+        assert result.code == 7
+        assert result.json["error"]["leftovers"] == [f"process {stray.pid}: sleep 60"]
+    finally:
+        stray.kill()
+        stray.wait()
+
+
+def test_down_leaves_nothing_and_says_so_twice(seedbed, root):
+    ok(seedbed("up", "dev", cwd=root))
+    before = ok(seedbed("status", "dev", "--json", cwd=root)).json
+    os.kill(
+        next(p["pid"] for p in before["processes"] if p["name"] == "store"), signal.SIGKILL
+    )  # a dead store is no excuse
+    result = ok(seedbed("down", "dev", "--yes", cwd=root))
+    assert "none is left" in result.out
+    assert not any(psutil.pid_exists(p["pid"]) for p in before["processes"])
+    assert not (root / ".seedbed" / "environments" / "dev").exists()
+    left = [p for p in (root / ".seedbed" / "state").rglob("*") if p.is_file() and "dev" in p.name]
+    assert left == []
+    again = ok(seedbed("down", "dev", "--yes", "--json", cwd=root)).json
+    assert again["leftovers"] == []
+
+
+def test_a_busy_port_is_named_with_its_holder(seedbed, root):
+    import socket
+
+    spec = root / "seedbed.toml"
+    text = spec.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        spec.write_text(text.replace("s3_port = 0", f"s3_port = {port}"))
+        try:
+            result = seedbed("up", "dev", cwd=root)
+        finally:
+            spec.write_text(text)
+    assert result.code == 7
+    assert f"port {port} on 127.0.0.1 is in use" in result.err
+    assert str(os.getpid()) in result.err
+    ok(seedbed("down", "dev", "--yes", cwd=root))
+
+
+def test_without_a_cli_the_error_says_how_to_get_one(seedbed, root, tmp_path):
+    env = {
+        "PATH": os.pathsep.join([os.path.dirname(sys.executable), "/usr/bin", "/bin"]),
+        "SEEDBED_CACHE": str(tmp_path),
+    }
+    result = seedbed("status", "dev", "--json", cwd=root, env=env)
+    assert result.code == 6
+    assert "doctor --fix" in json.loads(result.out)["error"]["hint"]
