@@ -26,7 +26,7 @@ _PROJECT_FOLDER = "{{ cookiecutter.slug }}"
 _SAMPLE = "tests/data/sample.csv"
 _SAMPLE_LIMIT = 5_000_000
 _LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", "requirements*.in", "Pulumi.*.yaml"
+    "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", "Pulumi.*.yaml"
 )
 
 

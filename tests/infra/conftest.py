@@ -26,7 +26,7 @@ def home(tmp_path):
 @pytest.fixture
 def make_service(home):
     """Services that run the tiny server; the last arguments are its modes."""
-    from mlops_platform.supervision.service import Service
+    from mlops_platform.supervision.service import Check, Service
 
     def make(*modes, port=0, environment=None, seconds=10.0, version="1", residue=()):
         return Service(
@@ -36,7 +36,7 @@ def make_service(home):
             ports={"http": port},
             environment=environment or {},
             version=version,
-            ready_path="/healthz",
+            ready=(Check("http", "/healthz", "I am well"),),
             ready_seconds=seconds,
             residue=residue,
         )

@@ -131,7 +131,9 @@ def test_a_process_of_ours_with_another_start_time_is_not_the_recorded_one(tiny,
 
 
 def test_a_process_that_ends_at_once_is_an_error_with_its_last_words(make_service, home):
-    with pytest.raises(PlatformError, match=r"tiny ended before it was ready.*\n.*hello\n.*no bread in the house") as caught:
+    with pytest.raises(
+        PlatformError, match=r"tiny ended before it was ready.*\n.*hello\n.*no bread in the house"
+    ) as caught:
         service.ensure(make_service("fail"), {})
     assert str(home / "tiny" / "tiny.log") in str(caught.value)
     assert not marks.find(home)
@@ -146,10 +148,11 @@ def test_only_the_last_run_of_the_log_is_shown(make_service, home):
     assert wanted.log.read_text().count("no bread") == 2
 
 
-def test_a_process_that_never_answers_is_stopped(make_service, home):
+@pytest.mark.parametrize("mode", ["deaf", "vague"])
+def test_a_process_that_never_answers_as_it_should_is_stopped(make_service, home, mode):
     started = time.monotonic()
     with pytest.raises(PlatformError, match="was not ready after 1 s; it was stopped"):
-        service.ensure(make_service("deaf", seconds=1.0), {})
+        service.ensure(make_service(mode, seconds=1.0), {})
     assert time.monotonic() - started < 5
     assert not marks.find(home)
 

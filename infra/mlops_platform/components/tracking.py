@@ -10,6 +10,7 @@ import pulumi
 from mlops_platform.components.object_store import ObjectStore
 from mlops_platform.components.programs import installed_version, require_module
 from mlops_platform.resources.process import Process
+from mlops_platform.supervision.service import Check
 
 _READY_SECONDS = 120
 
@@ -61,7 +62,7 @@ class Tracking(pulumi.ComponentResource):
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             },
             version=installed_version("mlflow"),
-            ready_path="/health",
+            ready=[Check("http", "/health")],
             ready_seconds=_READY_SECONDS,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -7,6 +7,7 @@ find it. So `refresh` reports the change, and the next `up` starts it again in t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ class Process(Resource, module="mlops", name="Process"):
         requested_ports: Mapping[str, int],
         environment: Mapping[str, pulumi.Input[str]],
         version: str,
-        ready_path: str,
+        ready: Sequence[service.Check],
         ready_seconds: float,
+        fixed_distances: Mapping[str, tuple[str, int]] | None = None,
         residue: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -108,8 +110,9 @@ class Process(Resource, module="mlops", name="Process"):
             "requested_ports": dict(requested_ports),
             "environment": pulumi.Output.secret(dict(environment)),
             "version": version,
-            "ready_path": ready_path,
+            "ready": [asdict(check) for check in ready],
             "ready_seconds": ready_seconds,
+            "fixed_distances": {key: list(value) for key, value in (fixed_distances or {}).items()},
             "residue": list(residue),
         }
         outputs = dict.fromkeys(("pid", "create_time", "port", "ports", "url", "log", "running"))
@@ -125,8 +128,9 @@ def _service(props: Mapping[str, Any]) -> service.Service:
         ports=_numbers(props["requested_ports"]),
         environment=dict(props["environment"]),
         version=props["version"],
-        ready_path=props["ready_path"],
+        ready=tuple(service.Check(**check) for check in props["ready"]),
         ready_seconds=float(props["ready_seconds"]),
+        fixed_distances={key: (leader, int(distance)) for key, (leader, distance) in props["fixed_distances"].items()},
         residue=tuple(props["residue"]),
     )
 

@@ -12,6 +12,7 @@ ENABLED = "Enabled"
 _BATCH = 1000  # the most that one request may delete
 _ABSENT = {"NoSuchBucket", "404"}
 _SHOWN = 3
+_CONNECT_SECONDS, _READ_SECONDS = 5, 30
 
 
 def connect(props: Mapping[str, Any]) -> Any:
@@ -32,8 +33,8 @@ def connect(props: Mapping[str, Any]) -> Any:
         aws_access_key_id=props["access_key"],
         aws_secret_access_key=props["secret_key"],
         config=Config(
-            connect_timeout=5,
-            read_timeout=60,
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
             retries={"total_max_attempts": 2, "mode": "standard"},
             s3={"addressing_style": "path"},
             proxies={},

@@ -17,11 +17,17 @@ _CANDIDATES = range(20000, 32000)
 _ATTEMPTS = 1000
 
 
-def assign(requested: Mapping[str, int], previous: Mapping[str, int], owner: str) -> dict[str, int]:
+def assign(
+    requested: Mapping[str, int],
+    fixed_distances: Mapping[str, tuple[str, int]],
+    previous: Mapping[str, int],
+    owner: str,
+) -> dict[str, int]:
     """A free port for each name.
 
     Args:
         requested: name → port, or 0 for any.
+        fixed_distances: name of a further port → the one of `requested` that it lies above, and by how much.
         previous: name → port of an earlier run, taken again where any will do and it is still free.
         owner: whose ports they are, for the message.
 
@@ -32,8 +38,10 @@ def assign(requested: Mapping[str, int], previous: Mapping[str, int], owner: str
     chosen: dict[str, int] = {}
     taken = set(requested.values())
     for name, port in requested.items():
-        chosen[name] = port or _any_port(previous.get(name), taken, owner)
-        taken.add(chosen[name])
+        followers = {key: distance for key, (leader, distance) in fixed_distances.items() if leader == name}
+        chosen[name] = port or _any_port(previous.get(name), [0, *followers.values()], taken, owner)
+        chosen.update({key: chosen[name] + distance for key, distance in followers.items()})
+        taken.update(chosen.values())
     return chosen
 
 
@@ -79,14 +87,14 @@ def holder(port: int) -> str:
     return "by a process that can't be seen from this account"
 
 
-def _any_port(previous: int | None, taken: set[int], owner: str) -> int:
-    if previous and previous not in taken and is_free(previous):
-        return previous
-    for _ in range(_ATTEMPTS):
-        port = random.choice(_CANDIDATES)  # noqa: S311 - not a secret
-        if port not in taken and is_free(port):
+def _any_port(previous: int | None, distances: list[int], taken: set[int], owner: str) -> int:
+    """A port that is free together with those at these distances from it."""
+    candidates = range(_CANDIDATES.start, _CANDIDATES.stop - max(distances))
+    for port in [*([previous] if previous else []), *random.sample(candidates, _ATTEMPTS)]:
+        wanted = {port + distance for distance in distances}
+        if not wanted & taken and all(is_free(each) for each in wanted):
             return port
     raise PlatformError(
-        f"{owner}: no free port on {LOOPBACK} between {_CANDIDATES.start} and {_CANDIDATES.stop - 1}",
+        f"{owner}: no free port on {LOOPBACK} between {candidates.start} and {candidates.stop - 1}",
         "See what listens there (`ss -ltnp`), and stop what isn't needed.",
     )

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -30,6 +30,15 @@ _LOG_LINES, _LOG_WIDTH = 15, 300
 
 
 @dataclass(frozen=True)
+class Check:
+    """One sign that a process is ready: this path on this port answers 200, with this text in the answer."""
+
+    port: str
+    path: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Service:
     """What to run.
 
@@ -37,10 +46,11 @@ class Service:
         home: the environment's folder, absolute.
         name: of the process, and of its folder in `home`.
         command: program and arguments; `{port.NAME}` stands for a port.
-        ports: name → port on loopback, 0 for any free one; "http" is the one that answers.
+        ports: name → port on loopback, 0 for any free one; "http" is the one that others use.
+        fixed_distances: name of a further port → the port that it lies above, and by how much.
         environment: variables beside the few that every process gets from the caller.
         version: of the program; a new one means a restart.
-        ready_path: path of a URL that answers 200 as soon as the process is ready.
+        ready: what tells that the process is ready, all of it.
         ready_seconds: how long that may take.
         residue: files outside the folder that a killed process leaves behind; `{port.NAME}` as in `command`.
     """
@@ -51,8 +61,9 @@ class Service:
     ports: Mapping[str, int]
     environment: Mapping[str, str]
     version: str
-    ready_path: str
+    ready: tuple[Check, ...]
     ready_seconds: float
+    fixed_distances: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     residue: tuple[str, ...] = ()
 
     @property
@@ -68,7 +79,8 @@ class Service:
     @property
     def fingerprint(self) -> str:
         """A hash of all that a running process can't change: two services with the same one are interchangeable."""
-        parts = [self.command, sorted(self.ports.items()), sorted(self.environment.items()), self.version]
+        ports = [sorted(self.ports.items()), sorted(self.fixed_distances.items())]
+        parts = [self.command, ports, sorted(self.environment.items()), self.version]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -100,7 +112,7 @@ def ensure(service: Service, previous_ports: Mapping[str, int]) -> record.Record
         ports.require_free(set(service.ports.values()) - {0} - set(known_ports.values()), service.name)
         marks.stop(service.home, service.name)
         _clear_residue(service.residue, known_ports)
-        return _start(service, ports.assign(service.ports, known_ports, service.name))
+        return _start(service, ports.assign(service.ports, service.fixed_distances, known_ports, service.name))
 
 
 def running(home: Path, name: str) -> record.Record | None:
@@ -181,18 +193,19 @@ def _wait_until_ready(service: Service, started: record.Record, is_alive: Callab
     while True:
         if not is_alive():
             raise _not_ready(service, "ended before it was ready", log_start)
-        if _answers(started.ports[MAIN_PORT], service.ready_path):
+        if all(_is_met(check, started.ports[check.port]) for check in service.ready):
             return
         if time.monotonic() > deadline:
             raise _not_ready(service, f"was not ready after {service.ready_seconds:.0f} s", log_start)
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(port: int, path: str) -> bool:
+def _is_met(check: Check, port: int) -> bool:
     connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=5)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
+        connection.request("GET", check.path)
+        response = connection.getresponse()
+        return response.status == http.client.OK and check.text.encode() in response.read()
     except (OSError, http.client.HTTPException):
         return False
     finally:

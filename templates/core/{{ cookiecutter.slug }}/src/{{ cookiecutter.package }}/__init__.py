@@ -1,1 +1,1 @@
-"""Late arrivals of flights out of New York."""
+"""The data, the model and the registry. `schema.py` says what they are about."""

@@ -1,4 +1,4 @@
-"""The project's command line: `python -m flight_delays COMMAND`, in the project's root folder."""
+"""The project's command line: `python -m {{ cookiecutter.package }} COMMAND`, in the project's root folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         ("rollback", _rollback, "go back to the champion of before"),
     ):
         commands.add_parser(name, help=help_text, description=help_text).set_defaults(run=run)
-    data = commands.add_parser("data", help="add to the training data").add_subparsers(required=True, metavar="ACTION")
+    data = commands.add_parser("data", help="add to the training data").add_subparsers(
+        required=True, metavar="ACTION"
+    )
     start = data.add_parser("start", help="fetch the recorded data, or start with the sample")
     start.set_defaults(run=_data_start)
     add = data.add_parser("add", help="check a file and add it to data/raw")

@@ -61,7 +61,10 @@ def dataset(report: dict[str, Any]) -> str:
 
 
 def model(
-    metrics: dict[str, Any], card: dict[str, Any], params: dict[str, str | int | float], importance: pd.DataFrame
+    metrics: dict[str, Any],
+    card: dict[str, Any],
+    params: dict[str, str | int | float],
+    importance: pd.DataFrame,
 ) -> str:
     """Return the model card.
 
@@ -71,7 +74,7 @@ def model(
         params: the parameters by dotted name.
         importance: `feature` and `importance`, the most important first.
     """
-    names = list(metrics["model"])
+    rows, names = metrics["rows"], list(metrics["model"])
     figures: list[list[object]] = [
         [name, metrics["model"][name], metrics["baseline"][name], metrics["constant"][name]] for name in names
     ]
@@ -83,15 +86,17 @@ def model(
             "\n".join(
                 [
                     f"- Predicts: {text(TARGET)} ({TASK})",
-                    f"- Trained on {metrics['rows']['train']:,} rows of data version `{metrics['data_version']}`",
-                    f"- Tested on {metrics['rows']['test']:,} rows: {how}",
+                    f"- Trained on {rows['train']:,} rows of data version `{metrics['data_version']}`",
+                    f"- Tested on {rows['test']:,} rows: {how}",
                     f"- Stored model: SHA-256 `{card['sha256']}`, scikit-learn {card['scikit_learn']}",
                 ]
             ),
             "## Figures",
-            f"The metric that decides is **{metrics['metric']}**. The baseline is a linear model of the same features; "
-            "the constant ignores them. The difference between model and baseline has a standard error of "
-            f"{metrics['noise']:.4f}.",
+            (
+                f"The metric that decides is **{metrics['metric']}**. The baseline is a linear model of the "
+                "same features; the constant ignores them. The difference between model and baseline has a "
+                f"standard error of {metrics['noise']:.4f}."
+            ),
             table(["metric", "model", "baseline", "constant"], figures),
             "## What it relies on",
             f"Loss of {metrics['metric']} when a feature is shuffled among the test rows.",
@@ -99,8 +104,10 @@ def model(
             "## Parameters",
             table(["parameter", "value"], [[name, value] for name, value in params.items()]),
             "## Limits",
-            "It knows only what its training rows show. Categories it has never seen count as average; the figures above "
-            "hold for data like the test rows, and age as the world moves on.\n",
+            (
+                "It knows only what its training rows show. Categories it has never seen count as average; "
+                "the figures above hold for data like the test rows, and age as the world moves on.\n"
+            ),
         ]
     )
 

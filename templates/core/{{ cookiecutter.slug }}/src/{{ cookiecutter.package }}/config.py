@@ -36,15 +36,12 @@ class SplitParams:
 class ModelParams:
     """What is trained.
 
-    Attributes:
-        kind: "linear", "boosting", or "blend": the mean of both.
-        learning_rate: how much each tree adds, 0 < learning_rate <= 1.
-        max_iter: number of trees (for several classes: per class).
-        max_leaf_nodes: leaves of a tree.
-        min_leaf_share: smallest leaf as a share of the training rows, so that it fits both small and large data.
-        l2_regularization: shrinks the leaves.
-        max_features: share of the features that each split may choose from, 0 < max_features <= 1.
-        seed: makes a training run repeatable.
+    Attributes: kind: "linear", "boosting", or "blend": the mean of both. learning_rate: how much each tree
+        adds, 0 < learning_rate <= 1. max_iter: number of trees (for several classes: per class).
+        max_leaf_nodes: leaves of a tree. min_leaf_share: smallest leaf as a share of the training rows, so
+        that it fits both small and large data. l2_regularization: shrinks the leaves. max_features: share of
+        the features that each split may choose from, 0 < max_features <= 1. seed: makes a training run
+        repeatable.
     """
 
     kind: Kind = "blend"
@@ -60,8 +57,12 @@ class ModelParams:
         _require("model.kind", self.kind, self.kind in get_args(Kind), f"one of {', '.join(get_args(Kind))}")
         _require("model.learning_rate", self.learning_rate, 0 < self.learning_rate <= 1, "above 0, at most 1")
         _require("model.max_iter", self.max_iter, 1 <= self.max_iter <= 10_000, "from 1 to 10000")
-        _require("model.max_leaf_nodes", self.max_leaf_nodes, 2 <= self.max_leaf_nodes <= 10_000, "from 2 to 10000")
-        _require("model.min_leaf_share", self.min_leaf_share, 0 <= self.min_leaf_share < 0.5, "from 0, below 0.5")
+        _require(
+            "model.max_leaf_nodes", self.max_leaf_nodes, 2 <= self.max_leaf_nodes <= 10_000, "from 2 to 10000"
+        )
+        _require(
+            "model.min_leaf_share", self.min_leaf_share, 0 <= self.min_leaf_share < 0.5, "from 0, below 0.5"
+        )
         _require("model.l2_regularization", self.l2_regularization, self.l2_regularization >= 0, "0 or more")
         _require("model.max_features", self.max_features, 0 < self.max_features <= 1, "above 0, at most 1")
         _require("model.seed", self.seed, 0 <= self.seed < 2**32, "from 0 to 4294967295")
@@ -92,7 +93,9 @@ class Params:
     def flat(self) -> dict[str, str | int | float]:
         """Return every parameter under its dotted name, such as `model.max_iter`."""
         return {
-            f"{group}.{name}": value for group, values in asdict(self).items() for name, value in values.items()
+            f"{group}.{name}": value
+            for group, values in asdict(self).items()
+            for name, value in values.items()
         }
 
 
@@ -133,7 +136,9 @@ def _build(kind: type[_T], values: Any, group: str) -> _T:
     given = _mapping(values, group)
     defaults = {item.name: getattr(kind(), item.name) for item in fields(kind)}  # type: ignore[arg-type]
     _known(given, tuple(defaults), group)
-    return kind(**{name: _same_type(f"{group}.{name}", value, defaults[name]) for name, value in given.items()})
+    return kind(
+        **{name: _same_type(f"{group}.{name}", value, defaults[name]) for name, value in given.items()}
+    )
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
@@ -153,6 +158,9 @@ def _known(given: dict[str, Any], names: tuple[str, ...], group: str) -> None:
 def _same_type(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(default, int) and isinstance(value, float) and value.is_integer():
+        # Kubeflow hands parameters over as JSON numbers, which its protocol buffers keep as floats.
+        return int(value)
     if type(value) is not type(default):
         raise ConfigError(f"{name} must be {type(default).__name__}, not {value!r}")
     return value

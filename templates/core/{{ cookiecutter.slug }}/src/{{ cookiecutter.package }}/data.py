@@ -1,8 +1,8 @@
 """Reading, normalising, identifying and splitting the data.
 
-Everything after `read` works on one normal form: numbers, integers and booleans as float64 with NaN for missing,
-categories as text with NaN for missing, the time as naive datetime64 (UTC if the source had a zone), and the target as
-float64 (regression) or as its labels (classification).
+Everything after `read` works on one normal form: numbers, integers and booleans as float64 with NaN for
+missing, categories as text with NaN for missing, the time as naive datetime64 (UTC if the source had a zone),
+and the target as float64 (regression) or as its labels (classification).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import DataError
-from .schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC, PROJECT, REQUIRED, TARGET, TASK, TIME
+from .schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC, REQUIRED, TARGET, TASK, TIME
 
 if TYPE_CHECKING:
     from .config import SplitParams
@@ -32,9 +32,13 @@ def parts(folder: Path) -> list[Path]:
     Raises:
         DataError: there is none.
     """
-    found = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and not path.name.startswith("."))
+    found = sorted(
+        path for path in folder.glob("*") if path.suffix in SUFFIXES and not path.name.startswith(".")
+    )
     if not found:
-        raise DataError(f"{folder} holds no .csv or .parquet file", "add one: make data FILE=path/to/file.csv")
+        raise DataError(
+            f"{folder} holds no .csv or .parquet file", "add one: make data FILE=path/to/file.csv"
+        )
     return found
 
 
@@ -56,7 +60,7 @@ def read_part(path: Path) -> pd.DataFrame:
     if missing:
         raise DataError(
             f"{path.name} lacks the columns {', '.join(missing)}",
-            "the columns are listed in schema.py; a column that moved away needs a new model, not an empty one",
+            "schema.py lists the columns; a column that is gone needs a new model, not an empty one",
         )
     return frame[list(REQUIRED)]
 
@@ -112,7 +116,7 @@ def numbers(values: pd.Series, *, boolean: bool = False) -> pd.Series:
 
 
 def categories(values: pd.Series) -> pd.Series:
-    """Return text, with NaN for missing; 7 and 7.0 are both "7", so that a file's format makes no difference."""
+    """Return text, with NaN for missing; 7 and 7.0 are both "7": a file's format makes no difference."""
     if pd.api.types.is_float_dtype(values.dtype):
         whole = (values % 1 == 0) | values.isna()
         if whole.all():
@@ -127,7 +131,7 @@ def labels(values: pd.Series) -> pd.Series:
         return values
     if pd.api.types.is_float_dtype(values.dtype) and bool((values % 1 == 0).all()):
         return values.astype(np.int64)
-    if values.map(type).eq(bool).all():
+    if all(isinstance(value, bool) for value in values):
         return values.astype(bool)
     return categories(values)
 
@@ -140,8 +144,8 @@ def times(values: pd.Series) -> pd.Series:
 def version(folder: Path) -> str:
     """Return the identity of a folder's content: the MD5 that DVC gives it, such as "83589e8a….dir".
 
-    It follows DVC's format for a tracked folder (dvc-data 3: the JSON list of each file's MD5 and relative path), so that
-    a run can be traced to `data/raw.dvc` wherever it ran, with DVC or without.
+    It follows DVC's format for a tracked folder (dvc-data 3: the JSON list of each file's MD5 and relative
+    path), so that a run can be traced to `data/raw.dvc` wherever it ran, with DVC or without.
     """
     entries = [
         {"md5": file_md5(path), "relpath": path.relative_to(folder).as_posix()}
@@ -161,8 +165,8 @@ def file_md5(path: Path) -> str:
 def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Hold rows back for the evaluation.
 
-    With a time column, the test rows are the latest ones and no moment is on both sides: a model is judged on its future.
-    Without one, rows are shuffled, with the classes in the same proportions on both sides.
+    With a time column, the test rows are the latest ones and no moment is on both sides: a model is judged on
+    its future. Without one, rows are shuffled, with the classes in the same proportions on both sides.
 
     Returns:
         The training rows and the test rows.
@@ -194,9 +198,11 @@ def _shuffled(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, p
     # A class with a single row can't be on both sides: such data is split without regard to classes.
     stratify = frame[TARGET] if TASK == "classification" and frame[TARGET].value_counts().min() > 1 else None
     try:
-        train, test = train_test_split(frame, test_size=params.test_size, random_state=params.seed, stratify=stratify)
+        train, test = train_test_split(
+            frame, test_size=params.test_size, random_state=params.seed, stratify=stratify
+        )
     except ValueError as error:
-        raise DataError(f"{PROJECT}: {len(frame)} rows can't be split: {error}", "add more data") from error
+        raise DataError(f"{len(frame)} rows can't be split: {error}", "add more data") from error
     return train, test
 
 

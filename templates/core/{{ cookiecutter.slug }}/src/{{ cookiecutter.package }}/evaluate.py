@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from . import data, model
+from . import model
 from .schema import FEATURES, TARGET, TASK
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ BINARY = 2
 
 
 def primary(classes: int) -> str:
-    """Return the metric that decides: roc_auc for two classes, f1_macro for more, r2 for numbers. Higher is better.
+    """Return the metric that decides: roc_auc for two classes, f1_macro for more, r2 for numbers.
+
+    Higher is better for each of them.
 
     Args:
         classes: number of classes in the training rows; without meaning for regression.
@@ -32,7 +34,7 @@ def primary(classes: int) -> str:
 
 def metrics(fitted: Pipeline, rows: pd.DataFrame) -> dict[str, float]:
     """Return every metric of the task by name, on labelled rows in normal form."""
-    truth, answers = rows[TARGET].to_numpy(), _answers(fitted, rows)
+    truth, answers = rows[TARGET].to_numpy(), model.answers(fitted, rows)
     if TASK == "regression":
         return _regression(truth, answers)
     return _classification(truth, answers, fitted.classes_)
@@ -40,11 +42,13 @@ def metrics(fitted: Pipeline, rows: pd.DataFrame) -> dict[str, float]:
 
 def score(fitted: Pipeline, rows: pd.DataFrame) -> float:
     """Return the primary metric alone, on labelled rows in normal form."""
-    return _score(rows[TARGET].to_numpy(), _answers(fitted, rows), getattr(fitted, "classes_", np.array([])))
+    return _score(
+        rows[TARGET].to_numpy(), model.answers(fitted, rows), getattr(fitted, "classes_", np.array([]))
+    )
 
 
 def constant(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
-    """Return the metrics of an answer that ignores the features: the classes' shares in training, or the mean."""
+    """Return the metrics of an answer that ignores the features: the classes' shares, or the mean."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
     dummy = DummyClassifier(strategy="prior") if TASK == "classification" else DummyRegressor()
@@ -54,13 +58,17 @@ def constant(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
 def noise(first: Pipeline, second: Pipeline, rows: pd.DataFrame, seed: int) -> float:
     """Return the standard error of the difference of two models' primary metrics.
 
-    By a paired bootstrap: both answer the same resampled rows, so that what is hard for both cancels out. Test data larger
+    By a paired bootstrap: both answer the same resampled rows, so that what is hard for both cancels out.
+        Test data larger
     than SAMPLE is thinned out, and the result scaled by the square root that errors of means follow.
     """
     step = max(1, len(rows) // SAMPLE)
     chosen = rows.iloc[::step]
     truth = chosen[TARGET].to_numpy()
-    pairs = [(_answers(fitted, chosen), getattr(fitted, "classes_", np.array([]))) for fitted in (first, second)]
+    pairs = [
+        (model.answers(fitted, chosen), getattr(fitted, "classes_", np.array([])))
+        for fitted in (first, second)
+    ]
     random = np.random.default_rng(seed)
     differences = []
     for _ in range(RESAMPLES):
@@ -75,7 +83,7 @@ def noise(first: Pipeline, second: Pipeline, rows: pd.DataFrame, seed: int) -> f
 
 
 def importance(fitted: Pipeline, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return `feature` and `importance`: how much of the primary metric is lost when that column is shuffled."""
+    """Return `feature` and `importance`: the loss in the primary metric when that column is shuffled."""
     chosen = rows.iloc[:: max(1, len(rows) // SAMPLE)].reset_index(drop=True)
     whole = score(fitted, chosen)
     random = np.random.default_rng(seed)
@@ -92,12 +100,6 @@ def predictions(fitted: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
     chosen = rows.iloc[:: max(1, len(rows) // PLOTTED)]
     answers = model.predict(fitted, chosen)
     return pd.concat([chosen[TARGET].rename("actual"), answers], axis="columns")
-
-
-def _answers(fitted: Pipeline, rows: pd.DataFrame) -> np.ndarray:
-    """Return numbers, or a row of probabilities for each row."""
-    inputs = data.features(rows)
-    return fitted.predict(inputs) if TASK == "regression" else fitted.predict_proba(inputs)
 
 
 def _score(truth: np.ndarray, answers: np.ndarray, classes: np.ndarray) -> float:

@@ -16,7 +16,7 @@ class Scores:
         candidate: the new model's.
         baseline: a linear model's.
         constant: that of an answer which ignores the features.
-        noise: standard error of candidate − baseline.
+        noise: standard error of the difference between candidate and baseline.
         champion: the present champion's; None if there is none, or if it can't answer these rows.
     """
 
@@ -55,8 +55,8 @@ def decide(scores: Scores, tolerance: float) -> Decision:
     """Compare a candidate with the constant answer, the baseline and the champion, in that order.
 
     - It has to beat the constant answer: otherwise it learned nothing.
-    - It must not be clearly worse than the baseline: by more than the tolerance and the noise of the measurement. On a few
-      hundred test rows a good model may lose to a line by chance.
+    - It must not be clearly worse than the baseline: by more than the tolerance and the noise of the
+      measurement. On a few hundred test rows a good model may lose to a line by chance.
     - It must not be worse than the champion by more than the tolerance.
 
     Args:
@@ -64,17 +64,18 @@ def decide(scores: Scores, tolerance: float) -> Decision:
         tolerance: in units of the metric.
     """
     metric, candidate = scores.metric, scores.candidate
+    score = f"{metric} {candidate:.4f}"
     slack = max(tolerance, NOISE_ERRORS * scores.noise)
     champion = scores.champion
     # `not (a > b)` rather than `a <= b`: a metric that is NaN must refuse.
     if not candidate > scores.constant:
-        promoted, reason = False, f"{metric} {candidate:.4f} doesn't beat an answer without features, {scores.constant:.4f}"
+        promoted, reason = False, f"{score} doesn't beat an answer without features, {scores.constant:.4f}"
     elif not candidate >= scores.baseline - slack:
-        promoted, reason = False, f"{metric} {candidate:.4f} is clearly below the linear baseline, {scores.baseline:.4f}"
+        promoted, reason = False, f"{score} is clearly below the linear baseline, {scores.baseline:.4f}"
     elif champion is not None and not candidate >= champion - tolerance:
-        promoted, reason = False, f"{metric} {candidate:.4f} is below the champion's {champion:.4f} on the same rows"
+        promoted, reason = False, f"{score} is below the champion's {champion:.4f} on the same rows"
     elif champion is not None:
-        promoted, reason = True, f"{metric} {candidate:.4f} against the champion's {champion:.4f} on the same rows"
+        promoted, reason = True, f"{score} against the champion's {champion:.4f} on the same rows"
     else:
-        promoted, reason = True, f"{metric} {candidate:.4f} against the linear baseline's {scores.baseline:.4f}"
+        promoted, reason = True, f"{score} against the linear baseline's {scores.baseline:.4f}"
     return Decision(promoted, reason, metric, candidate, champion, max(scores.baseline, scores.constant))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 import subprocess
 import sys
@@ -46,7 +45,11 @@ def start(folder: Path = data.RAW) -> str:
 
 
 def add(
-    file: Path, *, replace: bool = False, folder: Path = data.RAW, tell: Callable[[str], None] = lambda _: None
+    file: Path,
+    *,
+    replace: bool = False,
+    folder: Path = data.RAW,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Check a file and take it into the data.
 
@@ -70,7 +73,8 @@ def add(
     target = folder / file.name
     if target.exists() and not replace and not filecmp.cmp(file, target, shallow=False):
         raise DataError(
-            f"{target} exists with other content", "give the new file another name, or start over with REPLACE=1"
+            f"{target} exists with other content",
+            "give the new file another name, or start over with REPLACE=1",
         )
     folder.mkdir(parents=True, exist_ok=True)
     present = [path for path in folder.iterdir() if path.suffix in data.SUFFIXES]
@@ -81,7 +85,7 @@ def add(
     partial = folder.parent / f".{file.name}.partial"
     try:
         shutil.copyfile(file, partial)
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
     if replace:

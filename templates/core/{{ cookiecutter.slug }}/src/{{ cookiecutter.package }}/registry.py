@@ -1,36 +1,33 @@
-"""The model registry: the only module that talks to MLflow.
+"""The model registry, in MLflow.
 
-A version of the registered model carries what a service needs as tags: the model file's SHA-256 and the data version. The
-alias `champion` names the version in use; each version that became champion remembers the one before it, which is what
-`rollback` follows.
+A version of the registered model carries what a service needs as tags: the model file's SHA-256 and the data
+    version. The
+alias `champion` names the version in use; each version that became champion remembers the one before it,
+which is what `rollback` follows.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import tracking
 from .errors import RegistryError
-from .schema import COLUMNS, FEATURES, PROJECT, TASK
+from .schema import FEATURES, PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import mlflow
-    from mlflow.entities import Dataset
     from mlflow.entities.model_registry import ModelVersion as StoredVersion
 
     from .config import Params
     from .gate import Decision
 
 ALIAS = "champion"
-ARTIFACT_PATH = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def champion() -> ModelVersion | None:
     Raises:
         RegistryError: the registry can't be reached, or the version wasn't registered by this project.
     """
-    with _client() as client:
+    with tracking.connection() as client:
         stored = _champion(client)
         return None if stored is None else _version(client, stored)
 
@@ -78,9 +75,9 @@ def download(version: ModelVersion, dest: Path) -> Path:
     Raises:
         RegistryError: the registry or its artifact store can't be reached.
     """
-    with _client() as client:
+    with tracking.connection() as client:
         dest.mkdir(parents=True, exist_ok=True)
-        return Path(client.download_artifacts(version.run_id, ARTIFACT_PATH, str(dest)))
+        return Path(client.download_artifacts(version.run_id, tracking.ARTIFACT_PATH, str(dest)))
 
 
 def register(
@@ -88,7 +85,8 @@ def register(
 ) -> Decision:
     """Record a training run, register its model, and let the gate decide whether it becomes the champion.
 
-    Registering the same model file again changes nothing and repeats the decision, unless the decision was never recorded.
+    Registering the same model file again changes nothing and repeats the decision, unless the decision was
+    never recorded.
 
     Args:
         models: what `stages.train` wrote.
@@ -104,13 +102,13 @@ def register(
     from . import model, stages
 
     card = stages.read_json(models / stages.MODEL / model.CARD_FILE)
-    with _client() as client:
+    with tracking.connection() as client:
         stored = _find(client, card["sha256"])
         if stored is None:
-            run_id = _record(client, models, metrics, reports, params, card)
+            run_id = tracking.record(client, models, metrics, reports, params, card)
             stored = client.create_model_version(
                 PROJECT,
-                client.get_run(run_id).info.artifact_uri + "/" + ARTIFACT_PATH,
+                client.get_run(run_id).info.artifact_uri + "/" + tracking.ARTIFACT_PATH,
                 run_id,
                 tags={"sha256": card["sha256"], "data_version": card["data_version"]},
             )
@@ -127,36 +125,19 @@ def rollback() -> ModelVersion:
     Raises:
         RegistryError: there is no champion, or none before it.
     """
-    with _client() as client:
+    with tracking.connection() as client:
         stored = _champion(client)
         if stored is None:
             raise RegistryError(f"{PROJECT} has no champion", "train and register a model first: make train")
         before = stored.tags.get("champion_before")
         if not before:
-            raise RegistryError(f"version {stored.version} of {PROJECT} is the first champion: there is none before it")
+            raise RegistryError(
+                f"version {stored.version} of {PROJECT} is the first champion: none came before"
+            )
         target = client.get_model_version(PROJECT, before)
         client.set_registered_model_alias(PROJECT, ALIAS, before)
         client.set_model_version_tag(PROJECT, str(stored.version), "rolled_back_at", _now())
         return _version(client, target)
-
-
-@contextlib.contextmanager
-def _client() -> Iterator[mlflow.MlflowClient]:
-    """Give a client of the configured registry, and turn MLflow's failures into RegistryError."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # By default a dead server is asked again for several minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
-    try:
-        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except MlflowException as error:
-        shown = str(error).strip().splitlines()[0]
-        raise RegistryError(f"the registry at {uri} failed: {shown}", "is it running, and is MLFLOW_TRACKING_URI right?") from error
 
 
 def _champion(client: mlflow.MlflowClient) -> StoredVersion | None:
@@ -165,7 +146,8 @@ def _champion(client: mlflow.MlflowClient) -> StoredVersion | None:
     try:
         return client.get_model_version_by_alias(PROJECT, ALIAS)
     except MlflowException as error:
-        # MLflow answers INVALID_PARAMETER_VALUE for a missing alias, RESOURCE_DOES_NOT_EXIST for a missing model.
+        # MLflow answers INVALID_PARAMETER_VALUE for a missing alias, RESOURCE_DOES_NOT_EXIST for a missing
+        # model.
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None
         raise
@@ -202,73 +184,9 @@ def _find(client: mlflow.MlflowClient, sha256: str) -> StoredVersion | None:
     return found[0] if found else None
 
 
-def _record(
-    client: mlflow.MlflowClient,
-    models: Path,
-    metrics: Mapping[str, Any],
-    reports: Path,
-    params: Params,
-    card: Mapping[str, Any],
-) -> str:
-    """Write one run with everything that is known about a training; return its id."""
-    from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-
-    from . import stages
-
-    tags = {"data_version": card["data_version"], "sha256": card["sha256"], "task": TASK, **_git()}
-    run = client.create_run(_experiment(client), tags=tags, run_name=f"{card['data_version'][:8]}-{card['sha256'][:8]}")
-    run_id = run.info.run_id
-    status = "FAILED"
-    try:
-        values = dict(metrics["model"])
-        values |= {f"{group}_{name}": value for group in ("baseline", "constant") for name, value in metrics[group].items()}
-        values |= {f"rows_{side}": count for side, count in metrics["rows"].items()}
-        values |= {f"training_{name}": value for name, value in stages.read_json(models / "training.json").items()}
-        now = int(datetime.now(UTC).timestamp() * 1000)
-        client.log_batch(
-            run_id,
-            metrics=[Metric(name, float(value), now, 0) for name, value in values.items()],
-            params=[Param(name, str(value)) for name, value in params.flat().items()],
-            tags=[RunTag("mlflow.note.content", (reports / "model_card.md").read_text(encoding="utf-8"))],
-        )
-        identity = _dataset(card["data_version"], sum(metrics["rows"].values()))
-        client.log_inputs(run_id, datasets=[DatasetInput(identity, [InputTag("mlflow.data.context", "training")])])
-        client.log_artifacts(run_id, str(models / stages.MODEL), ARTIFACT_PATH)
-        client.log_artifacts(run_id, str(reports), "reports")
-        status = "FINISHED"
-    finally:
-        # An outage must not hide the error that is already on its way.
-        with contextlib.suppress(Exception):
-            client.set_terminated(run_id, status)
-    return run_id
-
-
-def _dataset(data_version: str, rows: int) -> Dataset:
-    """Return the training data's identity as MLflow shows it: DVC's version and the columns."""
-    from mlflow.entities import Dataset
-
-    types = {"number": "double", "integer": "long", "boolean": "boolean", "category": "string"}
-    columns = [{"name": column.name, "type": types[column.kind], "required": not column.nullable} for column in COLUMNS]
-    return Dataset(
-        name=PROJECT,
-        digest=data_version.removesuffix(".dir"),
-        source_type="dvc",
-        source=json.dumps({"path": "data/raw", "version": data_version}),
-        schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({"num_rows": rows}),
-    )
-
-
-def _experiment(client: mlflow.MlflowClient) -> str:
-    found = client.get_experiment_by_name(PROJECT)
-    if found is not None:
-        return str(found.experiment_id)
-    # A server knows where its artifacts go; a bare database file doesn't, and would use the current folder's mlruns.
-    local = None if os.environ.get("MLFLOW_TRACKING_URI") else Path("mlartifacts").resolve().as_uri()
-    return client.create_experiment(PROJECT, artifact_location=local)
-
-
-def _judge(client: mlflow.MlflowClient, prepared: Path, metrics: Mapping[str, Any], params: Params) -> Decision:
+def _judge(
+    client: mlflow.MlflowClient, prepared: Path, metrics: Mapping[str, Any], params: Params
+) -> Decision:
     from . import gate
 
     name = metrics["metric"]
@@ -282,7 +200,9 @@ def _judge(client: mlflow.MlflowClient, prepared: Path, metrics: Mapping[str, An
     )
     decision = gate.decide(scores, params.gate.tolerance)
     if scores.champion is None and (present := _champion(client)) is not None:
-        reason = f"{decision.reason}; version {present.version} was trained on other columns and can't be compared"
+        reason = (
+            f"{decision.reason}; version {present.version} was trained on other columns and can't be compared"
+        )
         return replace(decision, reason=reason)
     return decision
 
@@ -301,7 +221,7 @@ def _champion_score(client: mlflow.MlflowClient, prepared: Path) -> float | None
         return None
     version = _version(client, stored)
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(client.download_artifacts(version.run_id, ARTIFACT_PATH, folder))
+        files = Path(client.download_artifacts(version.run_id, tracking.ARTIFACT_PATH, folder))
         fitted = model.load(files, version.sha256)
         if stages.read_json(files / model.CARD_FILE)["features"] != list(FEATURES):
             return None
@@ -347,23 +267,6 @@ def _repeated(stored: StoredVersion) -> Decision:
         baseline=float(tags["gate_baseline"]),
         version=str(stored.version),
     )
-
-
-def _git() -> dict[str, str]:
-    """Return the commit that is being trained, where there is one."""
-    import subprocess
-
-    def ask(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30)  # noqa: S603, S607
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    commit = os.environ.get("GIT_COMMIT") or ask("rev-parse", "HEAD")
-    if not commit:
-        return {}
-    return {"mlflow.source.git.commit": commit, "git_dirty": str(bool(ask("status", "--porcelain"))).lower()}
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""What a row of the data is: every column's name and kind. Nothing else in the project names a column."""
+"""What a row of the data is: every column's name and kind. Nothing else in the core names a column."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,30 +17,16 @@ class Feature:
 
 
 # fmt: off
-# ruff: noqa: E501, RUF001
-PROJECT = "flight-delays"
-TITLE = "Flight Delays"
-DESCRIPTION = "Late arrivals of flights out of New York"
-TASK: Task = "classification"
-TARGET = "late"
-TIME: str | None = "scheduled"
+PROJECT = {{ cookiecutter.slug | py }}
+TITLE = {{ cookiecutter.name | py }}
+DESCRIPTION = {{ cookiecutter.description | py }}
+TASK: Task = {{ cookiecutter.task | py }}
+TARGET = {{ cookiecutter.target | py }}
+TIME: str | None = {{ (cookiecutter.time or none) | py }}
 COLUMNS: tuple[Feature, ...] = (
-    Feature("carrier", "category", nullable=False),
-    Feature("origin", "category", nullable=False),
-    Feature("dest", "category", nullable=False),
-    Feature("distance", "integer", nullable=False),
-    Feature("weekday", "integer", nullable=False),
-    Feature("hour", "integer", nullable=False),
-    Feature("minute", "integer", nullable=False),
-    Feature("temperature", "number", nullable=True),
-    Feature("dew_point", "number", nullable=True),
-    Feature("humidity", "number", nullable=True),
-    Feature("wind_direction", "number", nullable=True),
-    Feature("wind_speed", "number", nullable=True),
-    Feature("wind_gust", "number", nullable=True),
-    Feature("precipitation", "number", nullable=True),
-    Feature("pressure", "number", nullable=True),
-    Feature("visibility", "number", nullable=True),
+{%- for feature in cookiecutter.features %}
+    Feature({{ feature.name | py }}, {{ feature.kind | py }}, nullable={{ feature.nullable | py }}),
+{%- endfor %}
 )
 # fmt: on
 

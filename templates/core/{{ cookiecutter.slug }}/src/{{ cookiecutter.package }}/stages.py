@@ -46,7 +46,7 @@ def validate(raw: Path, reports: Path) -> dict[str, Any]:
 
 
 def prepare(raw: Path, prepared: Path, params: Params) -> dict[str, Any]:
-    """Split the data into `train.parquet` and `test.parquet`, in normal form, and describe them in `split.json`.
+    """Split the data into `train.parquet` and `test.parquet`, in normal form; `split.json` describes them.
 
     Returns:
         The content of `split.json`: `data_version`, and `rows` of each side.
@@ -98,9 +98,8 @@ def evaluation(prepared: Path, models: Path, metrics: Path, reports: Path, param
     Writes the metrics file, and under `reports`: `model_card.md`, `evaluation/importance.csv` and
     `evaluation/predictions.csv`.
 
-    Returns:
-        The content of the metrics file: `metric` (the one that decides), the metrics of `model`, `baseline` (linear) and
-        `constant`, the `noise` between model and baseline, `rows` and `data_version`.
+    Returns: The content of the metrics file: `metric` (the one that decides), the metrics of `model`,
+        `baseline` (linear) and `constant`, the `noise` between model and baseline, `rows` and `data_version`.
     """
     test = pd.read_parquet(prepared / "test.parquet")
     fitted, baseline = model.load(models / MODEL), model.load(models / BASELINE)
@@ -117,7 +116,9 @@ def evaluation(prepared: Path, models: Path, metrics: Path, reports: Path, param
     importance.to_csv(plots / "importance.csv", index=False)
     evaluate.predictions(fitted, test).to_csv(plots / "predictions.csv", index=False)
     card = read_json(models / MODEL / model.CARD_FILE)
-    (reports / "model_card.md").write_text(cards.model(found, card, params.flat(), importance), encoding="utf-8")
+    (reports / "model_card.md").write_text(
+        cards.model(found, card, params.flat(), importance), encoding="utf-8"
+    )
     _write_json(metrics, found)
     return found
 

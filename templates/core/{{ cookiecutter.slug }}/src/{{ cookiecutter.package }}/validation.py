@@ -43,7 +43,8 @@ class Violation:
 
     def __str__(self) -> str:
         """Return the sentence a person reads."""
-        return f"{self.file}, {self.column}: {self.rows} rows are not {self.rule}; first: row {self.row}, {self.value}"
+        what = f"{self.rows} rows are not {self.rule}; first: row {self.row}, {self.value}"
+        return f"{self.file}, {self.column}: {what}"
 
 
 @cache
@@ -89,7 +90,7 @@ def violations(path: Path) -> list[Violation]:
                 rule="filled" if rule == "not_nullable" else str(rule),
                 rows=len(cases),
                 row=int(cases["index"].iloc[0]) + 1,
-                value="nothing" if pd.isna(cases["failure_case"].iloc[0]) else repr(cases["failure_case"].iloc[0]),
+                value=_shown(cases["failure_case"].iloc[0]),
             )
             for (column, rule), cases in error.failure_cases.groupby(["column", "check"], sort=False)
         ]
@@ -114,10 +115,10 @@ def require_valid(paths: list[Path]) -> None:
 
 
 def news(new: pd.DataFrame, known: pd.DataFrame) -> list[str]:
-    """Return what in `new` was never seen in `known`, in sentences: new categories, and numbers far outside the range.
+    """Return in sentences what `known` never showed: new categories, and numbers far outside its range.
 
-    Far is more than the known range's own width beyond it. Both frames are in normal form. None of this is an error:
-    airlines are founded and heat records fall. But it is also how a changed unit looks.
+    Far is more than the known range's own width beyond it. Both frames are in normal form. None of this is an
+    error: airlines are founded and heat records fall. But it is also how a changed unit looks.
     """
     found = []
     for name in CATEGORICAL:
@@ -130,12 +131,13 @@ def news(new: pd.DataFrame, known: pd.DataFrame) -> list[str]:
         width = high - low
         outside = (new[name] < low - width) | (new[name] > high + width)
         if outside.any():
-            found.append(f"{name}: {outside.sum()} values far outside {low:g} to {high:g}, e.g. {new[name][outside].iloc[0]:g}")
+            example = new[name][outside].iloc[0]
+            found.append(f"{name}: {outside.sum()} values far outside {low:g} to {high:g}, e.g. {example:g}")
     return found
 
 
 def profile(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the figures of the dataset card: per column what is missing, and its range or its commonest values."""
+    """Return the figures of the dataset card: of each column what is missing, its range or its values."""
     columns: dict[str, dict[str, Any]] = {}
     for feature in COLUMNS:
         values = frame[feature.name]
@@ -170,8 +172,14 @@ def report(folder: Path) -> dict[str, Any]:
     require_valid(paths)
     frame = data.read(folder)
     if TASK == "classification" and frame[TARGET].nunique() < 2:  # noqa: PLR2004
-        raise DataError(f"all {len(frame)} rows have the same {TARGET}", "a classifier needs at least two classes")
+        raise DataError(
+            f"all {len(frame)} rows have the same {TARGET}", "a classifier needs at least two classes"
+        )
     return {"files": [path.name for path in paths], "data_version": data.version(folder)} | profile(frame)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if pd.isna(value) else repr(value)
 
 
 def _is_number(values: pd.Series) -> pd.Series:

@@ -128,7 +128,7 @@ class Checker:
         reference = self._reference_of(version)
         current = _table(logged.features, logged.predictions)
         limits = self._thresholds_for(version, reference, rows)
-        compared = drift.compare(reference, current, CATEGORIES, limits)
+        compared = drift.compare(reference, current, CATEGORIES, limits, options.share)
         judged = Judged(
             share=compared.share,
             drifted=compared.drifted,
@@ -164,6 +164,9 @@ class Checker:
 def _table(features: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Return features and answers side by side, labels as text: JSON doesn't keep every type apart."""
     table = features.reset_index(drop=True)
+    for name in CATEGORICAL:
+        # Evidently writes values into the report's script as they are, and any client can send "</script>".
+        table[name] = table[name].map(lambda value: value.replace("<", "\u2039"), na_action="ignore")
     answers = answers.reset_index(drop=True)
     if TASK == "classification":
         return table.assign(

@@ -12,9 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+# Evidently takes seconds to import, so that happens where it is used; it then looks here before it reports its use.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
 SMALLEST_THRESHOLD = 0.1
-TRIALS = 3
-MARGIN = 1.5
+TRIALS = 10
+MARGIN = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +66,31 @@ def thresholds(reference: pd.DataFrame, rows: int, categorical: Collection[str])
         rows: how many rows will be compared with it.
         categorical: the columns that hold categories.
     """
-    highest: dict[str, float] = {}
+    from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
+    from evidently.legacy.core import ColumnType
+
+    highest = dict.fromkeys(map(str, reference.columns), 0.0)
     for seed in range(TRIALS):
         drawn = reference.sample(rows, replace=rows > len(reference), random_state=seed)
-        for metric in _run(reference, drawn, categorical, {}).dict()["metrics"]:
-            name = metric["config"].get("column")
-            if name is not None:
-                highest[name] = max(highest.get(name, 0.0), MARGIN * float(metric["value"]))
+        for name in reference.columns:
+            test, kind = (
+                (jensenshannon_stat_test, ColumnType.Categorical)
+                if name in categorical
+                else (wasserstein_stat_test, ColumnType.Numerical)
+            )
+            known, seen = reference[name].dropna(), drawn[name].dropna()
+            if len(seen):
+                score = float(test(known, seen, kind, None).drift_score)
+                highest[name] = max(highest[name], MARGIN * score)
     return {name: max(SMALLEST_THRESHOLD, score) for name, score in highest.items()}
 
 
 def compare(
-    reference: pd.DataFrame, current: pd.DataFrame, categorical: Collection[str], limits: Mapping[str, float]
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    categorical: Collection[str],
+    limits: Mapping[str, float],
+    share: float,
 ) -> Comparison:
     """Compare rows with the reference, column by column.
 
@@ -83,6 +99,7 @@ def compare(
         current: the rows to judge, with the same columns.
         categorical: the columns that hold categories.
         limits: each column's threshold, from `thresholds`.
+        share: share of drifted columns that the report calls drift.
 
     Returns:
         Every column that holds anything on either side. One that is empty on one side alone has drifted altogether.
@@ -95,7 +112,7 @@ def compare(
         if known[name] != seen[name]
     }
     own_limits = {name: limit for name, limit in limits.items() if name in both}
-    result = _run(reference[both], current[both], categorical, own_limits)
+    result = _run(reference[both], current[both], categorical, own_limits, share)
     for metric in result.dict()["metrics"]:
         config = metric["config"]
         if "column" in config:
@@ -105,10 +122,12 @@ def compare(
 
 
 def _run(
-    reference: pd.DataFrame, current: pd.DataFrame, categorical: Collection[str], limits: Mapping[str, float]
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    categorical: Collection[str],
+    limits: Mapping[str, float],
+    share: float,
 ) -> Any:
-    # It takes seconds to import, and would look for a way to report its own use.
-    os.environ.setdefault("DO_NOT_TRACK", "1")
     with warnings.catch_warnings():
         # Its dependencies warn of their own future; nothing of that is for the reader of a drift report.
         warnings.simplefilter("ignore")
@@ -121,6 +140,7 @@ def _run(
             categorical_columns=[name for name in names if name in categorical],
         )
         preset = DataDriftPreset(
+            drift_share=share,
             # Distances for any number of rows: with p-values, many rows make any difference "significant".
             num_method="wasserstein",
             cat_method="jensenshannon",

@@ -1,1 +1,1 @@
-"""The training pipeline on Kubeflow: the stages of `stages.py` as components, from the object store to the registry."""
+"""The training pipeline on Kubeflow: from the object store to the registry."""

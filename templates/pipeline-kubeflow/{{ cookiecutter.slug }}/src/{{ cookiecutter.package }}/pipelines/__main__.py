@@ -40,27 +40,32 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], None], help_text: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], help_text: str
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_text, description=help_text)
         added.set_defaults(run=run)
         return added
 
-    image = {
-        "default": os.environ.get("PIPELINE_IMAGE", f"{PROJECT}:latest"),
-        "help": "image that the components run in (default: %(default)s, from PIPELINE_IMAGE)",
-    }
     compiling = command("compile", _compile, "write the pipeline as YAML")
     compiling.add_argument("--output", type=Path, default=PACKAGE, help="default: %(default)s")
-    compiling.add_argument("--image", **image)
     running = command("run", _run, "run the pipeline on this machine")
     submitting = command("submit", _submit, "start a run on the server in KFP_ENDPOINT")
-    submitting.add_argument("--image", **image)
     scheduling = command("schedule", _schedule, "run the pipeline on that server at set times")
-    scheduling.add_argument("--image", **image)
     scheduling.add_argument("--cron", required=True, help='six fields, seconds first, in UTC: "0 0 4 * * 1"')
+    for imaged in (compiling, submitting, scheduling):
+        imaged.add_argument(
+            "--image",
+            default=os.environ.get("PIPELINE_IMAGE") or f"{PROJECT}:latest",
+            help="image that the components run in (default: %(default)s, from PIPELINE_IMAGE)",
+        )
     for parametrised in (running, submitting, scheduling):
         parametrised.add_argument(
-            "--param", action="append", default=[], metavar="NAME=VALUE", help="a pipeline parameter; may be repeated"
+            "--param",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a pipeline parameter; may be repeated",
         )
     command("publish", _publish, "make the recorded data version what runs with `latest` fetch")
     return parser
@@ -82,7 +87,9 @@ def _run(chosen: argparse.Namespace) -> None:
     try:
         pipeline.build(config.load(), PROJECT)(**arguments)
     except RuntimeError as error:
-        raise ProjectError(f"the pipeline failed: {error}", "the failed component's own message is above") from error
+        raise ProjectError(
+            f"the pipeline failed: {error}", "the failed component's own message is above"
+        ) from error
 
 
 def _submit(chosen: argparse.Namespace) -> None:

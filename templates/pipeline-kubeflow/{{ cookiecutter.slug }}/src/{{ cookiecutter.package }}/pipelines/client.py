@@ -31,7 +31,7 @@ def connect() -> kfp.Client:
     if not host:
         raise ConfigError(
             "KFP_ENDPOINT isn't set, so there is no Kubeflow server to submit to",
-            "set it (seedbed outputs ENV --format shell), or run the pipeline here: python -m {{ cookiecutter.package }}.pipelines run",
+            f"set it (seedbed outputs ENV --format shell), or run it here: python -m {__package__} run",
         )
     if not host.startswith(("http://", "https://")):
         raise ConfigError(f"KFP_ENDPOINT is {host!r}; it must start with http:// or https://")
@@ -45,7 +45,8 @@ def connect() -> kfp.Client:
             pass
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"the Kubeflow server at {host} doesn't answer: {error}", "is it up (seedbed status), and reachable from here?"
+            f"the Kubeflow server at {host} doesn't answer: {error}",
+            "is it up (seedbed status), and reachable from here?",
         ) from error
     from kfp import Client
 
@@ -77,7 +78,8 @@ def schedule(package: Path, arguments: dict[str, Any], cron: str) -> str:
         ConfigError: `cron` hasn't six fields.
     """
     if len(cron.split()) != CRON_FIELDS:
-        raise ConfigError(f"{cron!r} hasn't six fields", 'Kubeflow counts seconds too: "0 0 4 * * 1" is Mondays at 04:00')
+        hint = 'Kubeflow counts seconds too: "0 0 4 * * 1" is Mondays at 04:00'
+        raise ConfigError(f"{cron!r} hasn't six fields", hint)
     client = connect()
     experiment = client.create_experiment(PROJECT).experiment_id
     present = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs or []

@@ -1,16 +1,21 @@
-"""The pipeline's components: each calls the functions that the DVC stages call, on the files that Kubeflow hands it.
+"""The pipeline's components: each calls what the DVC stages call, on the files that Kubeflow hands it.
 
-A component's body runs in a process of its own, here or in a container that has this package installed, so it imports what
-it uses. Kubeflow reads the annotations when this module is imported: they can't be postponed. kfp itself comes with the
-project's requirements, and the image is chosen by the pipeline.
+A component's body runs in a process of its own, here or in a container that has this package installed, so it
+imports what it uses. Kubeflow reads the annotations when this module is imported: they can't be postponed.
+kfp itself comes with the project's requirements, and the image is chosen by the pipeline.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 from kfp import dsl
 
+from {{ cookiecutter.package }}.schema import PROJECT
 
-@dsl.component(install_kfp_package=False)
+component = partial(dsl.component, base_image=f"{PROJECT}:latest", install_kfp_package=False)
+
+
+@component
 def configure(
     data_version: str,
     source: str,
@@ -27,8 +32,6 @@ def configure(
     tolerance: float,
 ) -> NamedTuple("Configured", data_version=str, params=dict):
     """Check the parameters before anything costs time, and settle which data version `latest` is."""
-    from collections import namedtuple
-
     from {{ cookiecutter.package }} import config
     from {{ cookiecutter.package }}.pipelines import store
 
@@ -48,10 +51,10 @@ def configure(
     }
     config.parse(params)
     resolved = store.resolve(store.open_store(source), data_version)
-    return namedtuple("Configured", "data_version params")(resolved, params)
+    return resolved, params
 
 
-@dsl.component(install_kfp_package=False)
+@component
 def fetch(data_version: str, source: str, raw: dsl.Output[dsl.Dataset]) -> None:
     """Fetch a data version from the object store, and check every byte of it."""
     from pathlib import Path
@@ -63,7 +66,7 @@ def fetch(data_version: str, source: str, raw: dsl.Output[dsl.Dataset]) -> None:
     print(f"fetched {len(files)} files of data version {data_version}")
 
 
-@dsl.component(install_kfp_package=False)
+@component
 def validate(
     raw: dsl.Input[dsl.Dataset], reports: dsl.Output[dsl.Artifact], card: dsl.Output[dsl.Markdown]
 ) -> None:
@@ -77,7 +80,7 @@ def validate(
     shutil.copyfile(Path(reports.path) / "dataset_card.md", card.path)
 
 
-@dsl.component(install_kfp_package=False)
+@component
 def preprocess(raw: dsl.Input[dsl.Dataset], params: dict, prepared: dsl.Output[dsl.Dataset]) -> None:
     """Split the data into training and test rows."""
     from pathlib import Path
@@ -88,7 +91,7 @@ def preprocess(raw: dsl.Input[dsl.Dataset], params: dict, prepared: dsl.Output[d
     prepared.metadata.update(summary)
 
 
-@dsl.component(install_kfp_package=False)
+@component
 def train(prepared: dsl.Input[dsl.Dataset], params: dict, models: dsl.Output[dsl.Model]) -> None:
     """Fit the model and its baseline."""
     from pathlib import Path
@@ -98,7 +101,7 @@ def train(prepared: dsl.Input[dsl.Dataset], params: dict, models: dsl.Output[dsl
     models.metadata.update(stages.train(Path(prepared.path), Path(models.path), config.parse(params)))
 
 
-@dsl.component(install_kfp_package=False)
+@component
 def evaluate(
     prepared: dsl.Input[dsl.Dataset],
     models: dsl.Input[dsl.Model],
@@ -125,19 +128,25 @@ def evaluate(
     measured.log_metric(f"baseline_{found['metric']}", found["baseline"][found["metric"]])
 
 
-@dsl.component(install_kfp_package=False)
+@component
 def register(
-    prepared: dsl.Input[dsl.Dataset], models: dsl.Input[dsl.Model], reports: dsl.Input[dsl.Artifact], params: dict
+    prepared: dsl.Input[dsl.Dataset],
+    models: dsl.Input[dsl.Model],
+    reports: dsl.Input[dsl.Artifact],
+    params: dict,
 ) -> NamedTuple("Registered", version=str, promoted=bool, reason=str):
     """Record the run in MLflow, register the model, and promote it if the gate lets it."""
-    from collections import namedtuple
     from pathlib import Path
 
     from {{ cookiecutter.package }} import config, registry, stages
 
     folder = Path(reports.path)
     decision = registry.register(
-        Path(models.path), Path(prepared.path), stages.read_json(folder / "metrics.json"), folder, config.parse(params)
+        Path(models.path),
+        Path(prepared.path),
+        stages.read_json(folder / "metrics.json"),
+        folder,
+        config.parse(params),
     )
     print(f"{'promoted' if decision.promoted else 'refused'}: version {decision.version}: {decision.reason}")
-    return namedtuple("Registered", "version promoted reason")(decision.version, decision.promoted, decision.reason)
+    return decision.version, decision.promoted, decision.reason

@@ -14,7 +14,13 @@ from {{ cookiecutter.package }}.schema import DESCRIPTION, PROJECT
 
 # The Kubernetes secret that carries the environment's variables; its keys are their names.
 SECRET = "seedbed-environment"  # noqa: S105 - a name
-STORE = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "DATA_BUCKET")
+STORE = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+    "DATA_BUCKET",
+)
 REGISTRY = ("MLFLOW_TRACKING_URI",)
 
 

@@ -1,8 +1,8 @@
 """Where the pipeline gets its data: a DVC remote in an object store, or DVC's cache on the same machine.
 
-Both hold DVC's layout: the listing of a tracked folder and each of its files lie under `files/md5/`, named by their MD5.
-So a data version is enough to fetch exactly its bytes, without Git and without DVC, and everything is checked against its
-name.
+Both hold DVC's layout: the listing of a tracked folder and each of its files lie under `files/md5/`, named by
+their MD5. So a data version is enough to fetch exactly its bytes, without Git and without DVC, and everything
+is checked against its name.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ class Bucket:
         self._bucket, self._prefix = bucket, prefix
         # One attempt: `fetch` retries, because a body can break off long after boto is content.
         config = Config(
-            connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
         )
         region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         self._client: Any = boto3.client("s3", endpoint_url=self._endpoint, region_name=region, config=config)
@@ -93,11 +96,13 @@ class Bucket:
         """Write down this version as the latest; same errors as `chunks`."""
         with _s3_errors(f"{self.name}/{object_key(version)}", self._endpoint):
             self._client.head_object(Bucket=self._bucket, Key=f"{self._prefix}/{object_key(version)}")
-            self._client.put_object(Bucket=self._bucket, Key=f"{self._prefix}/{LATEST}", Body=version.encode())
+            self._client.put_object(
+                Bucket=self._bucket, Key=f"{self._prefix}/{LATEST}", Body=version.encode()
+            )
 
 
 class _s3_errors:  # noqa: N801 - a context manager, used like a function
-    """Turn boto's errors into StoreError where asking again is of no use, and into OSError where it may help."""
+    """Turn boto's errors into OSError where asking again may help, and into StoreError where not."""
 
     def __init__(self, name: str, endpoint: str | None) -> None:
         self._name = name
@@ -107,12 +112,19 @@ class _s3_errors:  # noqa: N801 - a context manager, used like a function
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            CredentialRetrievalError,
+            NoCredentialsError,
+        )
 
         if isinstance(error, ClientError):
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 404:  # noqa: PLR2004
-                raise StoreError(f"{self._name} isn't in the store", "push the data first: make push") from error
+                raise StoreError(
+                    f"{self._name} isn't in the store", "push the data first: make push"
+                ) from error
             if 400 <= status < 500 and status not in {408, 429}:  # noqa: PLR2004
                 hint = "are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY those of this environment?"
                 raise StoreError(f"{self._where} refuses {self._name}: {error}", hint) from error
@@ -127,9 +139,8 @@ class _s3_errors:  # noqa: N801 - a context manager, used like a function
 def open_store(source: str = "") -> Store:
     """Return the store that a source names.
 
-    Args:
-        source: `s3://bucket/prefix`, a folder, or nothing for the environment's own: the DVC remote in `DATA_BUCKET` if that
-            is set, else DVC's cache in this folder.
+    Args: source: `s3://bucket/prefix`, a folder, or nothing for the environment's own: the DVC remote in
+        `DATA_BUCKET` if that is set, else DVC's cache in this folder.
 
     Raises:
         StoreError: the source isn't of that form.
@@ -165,7 +176,9 @@ def resolve(store: Store, version: str) -> str:
         StoreError: nothing was published, it isn't a version, or the store can't be reached.
     """
     if version == LATEST:
-        version = _patiently(store, LATEST, lambda: b"".join(store.chunks(LATEST))).decode(errors="replace").strip()
+        version = (
+            _patiently(store, LATEST, lambda: b"".join(store.chunks(LATEST))).decode(errors="replace").strip()
+        )
     return check_version(version)
 
 
@@ -176,7 +189,9 @@ def publish(store: Store, version: str) -> None:
         StoreError: the store is a folder, lacks the version, or can't be reached.
     """
     if not isinstance(store, Bucket):
-        raise StoreError(f"{store.name} is no shared store", "set DATA_BUCKET, as `seedbed outputs` prints it")
+        raise StoreError(
+            f"{store.name} is no shared store", "set DATA_BUCKET, as `seedbed outputs` prints it"
+        )
     _patiently(store, version, partial(store.publish, version))
 
 
@@ -187,7 +202,9 @@ def check_version(version: str) -> str:
         StoreError: it hasn't.
     """
     if not _VERSION.fullmatch(version):
-        raise StoreError(f"{version!r} isn't a data version", "it is the md5 in data/raw.dvc, such as 83589e8a….dir")
+        raise StoreError(
+            f"{version!r} isn't a data version", "it is the md5 in data/raw.dvc, such as 83589e8a….dir"
+        )
     return version
 
 
@@ -207,8 +224,8 @@ def fetch(store: Store, version: str, dest: Path) -> list[Path]:
     Returns:
         The files, in the order of their names.
 
-    Raises:
-        StoreError: the store doesn't answer, lacks an object, or holds another content than the version names.
+    Raises: StoreError: the store doesn't answer, lacks an object, or holds another content than the version
+        names.
     """
     check_version(version)
     listing = _object(store, version, version.removesuffix(".dir"))
@@ -216,7 +233,8 @@ def fetch(store: Store, version: str, dest: Path) -> list[Path]:
     for entry in json.loads(listing):
         name, md5 = entry["relpath"], entry["md5"]
         path = PurePosixPath(name)
-        # The listing's own hash was checked, so this takes a hostile data version; it is refused all the same.
+        # The listing's own hash was checked, so this takes a hostile data version; it is refused all the
+        # same.
         if path.is_absolute() or ".." in path.parts or not _MD5.fullmatch(md5):
             raise StoreError(f"data version {version} names a file outside its folder: {name!r}")
         target = dest / path
@@ -262,7 +280,9 @@ def _patiently(store: Store, name: str, attempt: Callable[[], _T]) -> _T:
             return attempt()
         except OSError as error:
             if number == ATTEMPTS:
-                message = f"{name} can't be exchanged with {store.name}: {ATTEMPTS} attempts failed, the last with: {error}"
+                message = (
+                    f"{store.name} fails on {name}, after {ATTEMPTS} attempts the last time with: {error}"
+                )
                 hint = "is the store running (seedbed status), and is AWS_ENDPOINT_URL right?"
                 raise StoreError(message, hint) from error
             time.sleep(PAUSE * 2 ** (number - 1))

@@ -1,0 +1,138 @@
+"""What a check finds, and what it leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from {{ cookiecutter.package }}.errors import UntrustedModelError
+from {{ cookiecutter.package }}.monitoring import check, drift
+from {{ cookiecutter.package }}.monitoring.__main__ import main
+from {{ cookiecutter.package }}.monitoring.check import Checker, Judged, Skipped
+from {{ cookiecutter.package }}.schema import FEATURES
+
+
+def test_nothing_is_judged_or_written_without_a_champion(registry, options, rows, write_log):
+    write_log(rows, 200)
+    registry.version = None
+    outcome = Checker(registry, options).check()
+    assert isinstance(outcome, Skipped)
+    assert "make train" in outcome.reason
+    assert not options.reports.exists()
+
+
+def test_nothing_is_judged_or_written_with_too_few_predictions(registry, options, rows, write_log):
+    checker = Checker(registry, options)
+    assert "holds 0 predictions of version 1" in checker.check().reason
+    write_log(rows, 99)
+    assert "holds 99 predictions of version 1, and 100 are needed" in checker.check().reason
+    write_log(rows, 500, version="2")
+    assert isinstance(checker.check(), Skipped)
+    assert not options.reports.exists()
+
+
+@pytest.mark.parametrize("count", [100, 400])
+def test_the_same_data_has_not_drifted_however_few_rows(registry, options, rows, write_log, count):
+    write_log(rows, count)
+    outcome = Checker(registry, options).check()
+    assert isinstance(outcome, Judged)
+    assert not outcome.drift
+    assert outcome.share < 0.35
+    assert outcome.rows == {"reference": min(len(rows), 5000), "current": count}
+
+
+def test_data_that_moved_has_drifted_and_the_reports_say_so(registry, options, moved, write_log):
+    write_log(moved, 300)
+    outcome = Checker(registry, options).check()
+    assert outcome.drift
+    assert all(outcome.columns[name].drifted for name in FEATURES)
+    written = json.loads((options.reports / "drift.json").read_text(encoding="utf-8"))
+    assert set(written) == {"share", "drifted", "drift", "columns", "rows", "model_version", "time"}
+    assert written["columns"].keys() == {*FEATURES, check.PREDICTION} | (
+        {check.PROBABILITY} if check.TASK == "classification" else set()
+    )
+    assert set(written["columns"][FEATURES[0]]) == {"score", "threshold", "method", "drifted"}
+    assert written["drifted"] == sum(column["drifted"] for column in written["columns"].values())
+    html = (options.reports / "drift.html").read_text(encoding="utf-8")
+    assert "Dataset Drift is detected" in html
+    # What a client sent must not become a script of the report.
+    assert "<script>elsewhere" not in html
+    assert [path.name for path in options.reports.glob(".*")] == []
+
+
+def test_a_column_that_is_missing_altogether_has_drifted(registry, options, rows, write_log):
+    gone = FEATURES[-1]
+    write_log(rows.assign(**{gone: None}), 300)
+    outcome = Checker(registry, options).check()
+    assert outcome.columns[gone].drifted
+    assert outcome.columns[gone].method == "all values missing on one side"
+    assert not outcome.columns[FEATURES[0]].drifted
+
+
+def test_a_column_that_never_held_anything_is_no_drift(rows):
+    table = rows[list(FEATURES)].assign(**{FEATURES[-1]: float("nan")})
+    found = drift.compare(table, table.head(200), check.CATEGORIES, {}, 0.5)
+    assert FEATURES[-1] not in found.columns
+    assert len(found.columns) == len(FEATURES) - 1
+
+
+def test_the_share_decides(registry, options, moved, write_log):
+    write_log(moved, 200)
+    strict = Checker(registry, dataclasses.replace(options, share=1.0)).check()
+    assert strict.drift == (strict.share == 1.0)
+    assert Checker(registry, dataclasses.replace(options, share=0.01)).check().drift
+
+
+def test_a_log_that_did_not_change_is_not_judged_again(registry, options, rows, write_log, monkeypatch):
+    write_log(rows, 100)
+    checker = Checker(registry, options)
+    first = checker.check()
+    monkeypatch.setattr(drift, "compare", None)
+    assert checker.check() is first
+    monkeypatch.undo()
+    write_log(rows, 20)
+    assert checker.check().rows["current"] == 120
+
+
+def test_a_model_that_was_tampered_with_is_not_used(registry, options, rows, write_log):
+    write_log(rows, 100)
+    registry.version = dataclasses.replace(registry.version, sha256="0" * 64)
+    with pytest.raises(UntrustedModelError):
+        Checker(registry, options).check()
+    assert not options.reports.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "flags", "code", "says"),
+    [
+        ("rows", ["--fail-on-drift"], 0, "no drift: "),
+        ("moved", [], 0, "drift: "),
+        ("moved", ["--fail-on-drift"], 1, "drift: "),
+        ("moved", ["--min-rows", "201"], 0, "nothing to judge: "),
+    ],
+)
+def test_the_command_says_what_it_found(
+    request, registry, options, write_log, monkeypatch, capsys, data, flags, code, says
+):
+    write_log(request.getfixturevalue(data), 200)
+    monkeypatch.setattr("{{ cookiecutter.package }}.registry.champion", registry.champion)
+    monkeypatch.setattr("{{ cookiecutter.package }}.registry.download", registry.download)
+    folders = ["--log", str(options.prediction_log), "--reports", str(options.reports)]
+    assert main(["check", *folders, *flags]) == code
+    assert capsys.readouterr().out.startswith(says)
+
+
+@pytest.mark.parametrize(
+    "flags", [["--window", "0"], ["--share", "0"], ["--share", "nan"], ["--min-rows", "x"]]
+)
+def test_values_out_of_range_are_a_usage_error(flags, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", *flags])
+    assert flags[0] in capsys.readouterr().err
+
+
+def test_a_window_too_small_for_the_rows_needed_is_refused(capsys):
+    assert main(["check", "--window", "50"]) == 1
+    assert "--min-rows 100" in capsys.readouterr().err
