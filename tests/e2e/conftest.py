@@ -62,7 +62,7 @@ def made(tmp_path_factory):
         [sys.executable, "-m", "seedbed", "new", root, "--spec", ROOT / "examples/penguins/seedbed.toml"], ROOT, env
     )
     assert result.returncode == 0, result.stdout
-    project = Made(root, "penguins")
+    project = Made(root, "penguin_species")
     result = project.make("setup", env=env)
     assert result.returncode == 0, result.stdout
     for command in (["git", "add", "--all"], ["git", "commit", "--quiet", "--message", "Generate"]):

@@ -210,7 +210,7 @@ def test_credentials_are_drawn_anew_and_never_change():
 
 
 def test_a_plugin_ends_with_the_engine_that_runs_it(tmp_path):
-    """The engine is a script of its name here; as in the real one, there is a shell between it and the plugin."""
+    """The engine is a script of its name here; as in the real one, there is a script between it and the plugin."""
     import mlops_platform
 
     infra = os.path.dirname(os.path.dirname(mlops_platform.__file__))
@@ -222,10 +222,13 @@ def test_a_plugin_ends_with_the_engine_that_runs_it(tmp_path):
         "time.sleep(60)"
     )
     engine_script = tmp_path / "pulumi"
-    engine_script.write_text('#!/bin/sh\nsh -c "$1" &\nsleep 60\n')
-    engine_script.chmod(0o755)
+    engine_script.write_text(f'#!/bin/sh\n{tmp_path}/pulumi-resource-x "$1" &\nsleep 60\n')
+    wrapper = tmp_path / "pulumi-resource-x"
+    wrapper.write_text('#!/bin/sh\nsh -c "$1"; true\n')
+    for script in (engine_script, wrapper):
+        script.chmod(0o755)
     (tmp_path / "plugin.py").write_text(plugin)
-    engine = subprocess.Popen([str(engine_script), f"{sys.executable} {tmp_path / 'plugin.py'}; true"])
+    engine = subprocess.Popen([str(engine_script), f"{sys.executable} {tmp_path / 'plugin.py'}"])
     try:
         deadline = time.monotonic() + 20
         while not pid_file.exists() and time.monotonic() < deadline:

@@ -27,8 +27,8 @@ def start() -> None:
 
 
 def _engine() -> psutil.Process | None:
-    """The Pulumi command among the processes that this one runs under; between them there may be a shell."""
-    return next((parent for parent in psutil.Process().parents() if parent.name().startswith("pulumi")), None)
+    """The Pulumi command among the processes that this one runs under; the script `pulumi-resource-…` is between them."""
+    return next((parent for parent in psutil.Process().parents() if parent.name() == "pulumi"), None)
 
 
 def _watch(engine: psutil.Process) -> None:

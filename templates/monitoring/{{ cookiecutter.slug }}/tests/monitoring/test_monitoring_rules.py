@@ -65,10 +65,9 @@ def test_panels_have_names_of_their_own_and_places_that_do_not_overlap():
         taken |= cells
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, which comes with Prometheus, is not installed")
-@pytest.mark.parametrize("command", [["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]])
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
+@pytest.mark.parametrize("command", ["check config prometheus.yml", "test rules alerts_test.yml"])
 def test_prometheus_agrees(command):
-    done = subprocess.run(
-        ["promtool", *command], cwd=ROOT / "prometheus", capture_output=True, text=True, timeout=60, check=False
-    )
+    words = ["promtool", *command.split()]
+    done = subprocess.run(words, cwd=ROOT / "prometheus", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

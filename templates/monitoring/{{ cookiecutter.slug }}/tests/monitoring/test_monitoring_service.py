@@ -29,7 +29,9 @@ def get(options):
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             opened.append(server)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{opened[0].server_address[1]}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{opened[0].server_address[1]}{path}", timeout=10
+            ) as answer:
                 return answer.status, dict(answer.headers), answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -87,7 +89,9 @@ def test_a_failed_check_is_counted_and_the_next_one_comes(registry, options, row
     assert 'monitor_checks_total{result="none"} 1.0' in monitor.metrics.render().decode()
 
 
-def test_drift_starts_retraining_once_and_its_failure_is_counted(registry, options, moved, write_log, tmp_path):
+def test_drift_starts_retraining_once_and_its_failure_is_counted(
+    registry, options, moved, write_log, tmp_path
+):
     write_log(moved, 200)
     runs = tmp_path / "runs"
     code = f"open({str(runs)!r}, 'a').write('x'); raise SystemExit(1)"
@@ -119,7 +123,9 @@ def test_a_command_that_can_not_be_run_is_counted(registry, options, moved, writ
 def test_sigterm_stops_it_with_0(tmp_path):
     command = [sys.executable, "-m", "{{ cookiecutter.package }}.monitoring", "serve", "--port", "0"]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/registry.db"}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
         assert found is not None

@@ -6,18 +6,22 @@ import math
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pytest
+
 from {{ cookiecutter.package }} import config, data, model
 from {{ cookiecutter.package }}.registry import ModelVersion
 from {{ cookiecutter.package }}.schema import COLUMNS, FEATURES, TARGET, Feature
 from {{ cookiecutter.package }}.serving.app import create_app
 from {{ cookiecutter.package }}.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
 
 with warnings.catch_warnings():
     # The client asks for a successor of httpx that is not out of its infancy.
@@ -50,7 +54,12 @@ class MemoryRegistry:
 def _value(column: Feature, value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return None
-    kinds: dict[str, Callable[[Any], Any]] = {"integer": int, "boolean": bool, "number": float, "category": str}
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "integer": int,
+        "boolean": bool,
+        "number": float,
+        "category": str,
+    }
     return kinds[column.kind](value)
 
 

@@ -36,7 +36,10 @@ def test_everything_listed_is_locked():
 
 
 def test_what_the_service_imports_is_listed():
-    sources = [*(PACKAGE / "serving").glob("*.py"), *(PACKAGE / name for name in ("model.py", "data.py", "registry.py"))]
+    sources = [
+        *(PACKAGE / "serving").glob("*.py"),
+        *(PACKAGE / name for name in ("model.py", "data.py", "registry.py")),
+    ]
     known = packages_distributions()
     needed = {normal(known[name][0]) for source in sources for name in imported(source) if name in known}
     # The full MLflow of the project and the image's share their modules.

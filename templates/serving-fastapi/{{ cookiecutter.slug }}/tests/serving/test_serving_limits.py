@@ -12,13 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
 
 from {{ cookiecutter.package }}.serving.app import create_app
 from {{ cookiecutter.package }}.serving.protocol import bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 POST = b"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n"
 QUICK = 0.4
@@ -65,7 +68,7 @@ def length(answer: bytes) -> int:
 
 
 def ask(port: int, *parts: bytes, pause: float = 0.0) -> tuple[int, dict, float]:
-    """Send the parts, whatever comes back meanwhile; return status, body and seconds to the answer after the first part."""
+    """Send the parts, whatever comes back meanwhile; return status, body and the seconds it took."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         started = time.monotonic()
         with contextlib.suppress(ConnectionError):
@@ -159,7 +162,9 @@ def test_slow_clients_do_not_keep_others_out(port):
 def test_sigterm_finishes_the_request_in_flight_and_stops_with_0(tmp_path):
     command = [sys.executable, "-m", "{{ cookiecutter.package }}.serving", "--port", "0"]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/registry.db"}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
         assert found is not None

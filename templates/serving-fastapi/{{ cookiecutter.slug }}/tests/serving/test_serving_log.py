@@ -15,7 +15,11 @@ def open_log(folder, **bounds):
 
 
 def numbers(folder):
-    return [json.loads(line)["n"] for file in sorted(folder.glob("*.jsonl")) for line in file.read_bytes().splitlines()]
+    return [
+        json.loads(line)["n"]
+        for file in sorted(folder.glob("*.jsonl"))
+        for line in file.read_bytes().splitlines()
+    ]
 
 
 def test_every_row_is_on_disk_after_stop_in_order(tmp_path):

@@ -15,12 +15,19 @@ def test_what_is_not_set_keeps_its_default():
 
 
 def test_values_are_read_by_type():
-    read = Settings.from_environment({"MAX_ROWS": "7", "MODEL_POLL_SECONDS": "0.5", "PREDICTION_LOG": "elsewhere"})
+    read = Settings.from_environment(
+        {"MAX_ROWS": "7", "MODEL_POLL_SECONDS": "0.5", "PREDICTION_LOG": "elsewhere"}
+    )
     assert (read.max_rows, read.model_poll_seconds, read.prediction_log) == (7, 0.5, Path("elsewhere"))
 
 
 def test_every_bad_value_is_named_with_what_is_allowed():
-    bad = {"MAX_ROWS": "many", "MAX_BODY_BYTES": "1", "MODEL_POLL_SECONDS": "nan", "BODY_TIMEOUT_SECONDS": "inf"}
+    bad = {
+        "MAX_ROWS": "many",
+        "MAX_BODY_BYTES": "1",
+        "MODEL_POLL_SECONDS": "nan",
+        "BODY_TIMEOUT_SECONDS": "inf",
+    }
     with pytest.raises(ConfigError) as caught:
         Settings.from_environment(bad)
     message = str(caught.value)

@@ -9,13 +9,14 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, ProjectError
+from {{ cookiecutter.package }}.errors import ConfigError, ProjectError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .check import Options
 
 
@@ -42,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(os.environ.get("PREDICTION_LOG") or "logs/predictions"),
         help="folder of the prediction log ($PREDICTION_LOG, else logs/predictions)",
     )
-    common.add_argument("--reports", type=Path, default=Path("reports"), help="folder for the reports (%(default)s)")
+    common.add_argument(
+        "--reports", type=Path, default=Path("reports"), help="folder for the reports (%(default)s)"
+    )
     common.add_argument(
         "--window", type=_count, default=5000, help="most predictions to look at, the newest (%(default)s)"
     )
@@ -58,15 +61,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser(
-        "check", parents=[common], help="check once; writes drift.html and drift.json if there is enough to judge"
+        "check",
+        parents=[common],
+        help="check once; writes drift.html and drift.json if there is enough to judge",
     )
     check.add_argument("--fail-on-drift", action="store_true", help="exit with 1 when there is drift")
-    serve = commands.add_parser("serve", parents=[common], help="check regularly; serve the metrics and the report")
+    serve = commands.add_parser(
+        "serve", parents=[common], help="check regularly; serve the metrics and the report"
+    )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=9100, help="port, 0 for any free one (%(default)s)")
     serve.add_argument("--interval", type=_seconds, default=60.0, help="seconds between checks (%(default)s)")
     serve.add_argument(
-        "--on-drift", type=shlex.split, metavar="COMMAND", help="run this on drift, without a shell: 'make pipeline'"
+        "--on-drift",
+        type=shlex.split,
+        metavar="COMMAND",
+        help="run this on drift, without a shell: 'make pipeline'",
     )
     serve.add_argument(
         "--cooldown", type=_seconds, default=3600.0, help="seconds between two such runs (%(default)s)"
@@ -75,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .. import registry
+    from {{ cookiecutter.package }} import registry
+
     from .check import HTML_FILE, Checker, Judged
     from .service import describe
 
@@ -88,7 +99,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from .. import registry
+    from {{ cookiecutter.package }} import registry
+
     from .check import Checker
     from .retrain import Retrainer
     from .service import Monitor, listen

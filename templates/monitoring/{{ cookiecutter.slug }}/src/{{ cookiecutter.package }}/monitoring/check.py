@@ -8,14 +8,18 @@ import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from .. import data, model
-from ..registry import ModelVersion
-from ..schema import CATEGORICAL, FEATURES, TASK
+from {{ cookiecutter.package }} import data, model
+from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, TASK
+
 from . import drift, log
+
+if TYPE_CHECKING:
+    from .drift import ColumnDrift  #X
+    from {{ cookiecutter.package }}.registry import ModelVersion
 
 JSON_FILE = "drift.json"
 HTML_FILE = "drift.html"
@@ -76,7 +80,7 @@ class Judged:
     share: float
     drifted: int
     drift: bool
-    columns: dict[str, drift.ColumnDrift]
+    columns: dict[str, ColumnDrift]
     rows: dict[str, int]
     model_version: str
     time: str
@@ -154,7 +158,7 @@ class Checker:
         return self._reference[1]
 
     def _thresholds_for(self, version: ModelVersion, reference: pd.DataFrame, rows: int) -> dict[str, float]:
-        # Rounded down to a power of two, on the careful side, so that a growing log doesn't mean new trials each time.
+        # Rounded down to a power of two, the careful side, so that a growing log doesn't mean new trials.
         key = (version.version, 1 << (rows.bit_length() - 1))
         if key not in self._thresholds:
             self._thresholds[key] = drift.thresholds(reference, key[1], CATEGORIES)
@@ -169,10 +173,11 @@ def _table(features: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
         table[name] = table[name].map(lambda value: value.replace("<", "\u2039"), na_action="ignore")
     answers = answers.reset_index(drop=True)
     if TASK == "classification":
-        return table.assign(
-            **{PREDICTION: answers["prediction"].map(str), PROBABILITY: answers["probability"].astype(float)}
-        )
-    return table.assign(**{PREDICTION: answers["prediction"].astype(float)})
+        table[PREDICTION] = answers["prediction"].map(str)
+        table[PROBABILITY] = answers["probability"].astype(float)
+    else:
+        table[PREDICTION] = answers["prediction"].astype(float)
+    return table
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
-# Evidently takes seconds to import, so that happens where it is used; it then looks here before it reports its use.
+    import pandas as pd
+
+# Evidently takes seconds to import, so that happens where it is used; this keeps it from reporting its use.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 SMALLEST_THRESHOLD = 0.1
@@ -58,8 +60,9 @@ class Comparison:
 def thresholds(reference: pd.DataFrame, rows: int, categorical: Collection[str]) -> dict[str, float]:
     """Return for each column the score that mere chance stays below.
 
-    Two samples of the same source differ, the more so the smaller they are: with 100 rows, a fixed threshold of 0.1 finds
-    drift in half of the columns where there is none. So rows drawn from the reference itself are compared with it.
+    Two samples of the same source differ, the more so the smaller they are: with 100 rows, a fixed threshold
+    of 0.1 finds drift in half of the columns where there is none. So rows drawn from the reference are
+    compared with it.
 
     Args:
         reference: the rows that the model was trained on.
@@ -102,7 +105,7 @@ def compare(
         share: share of drifted columns that the report calls drift.
 
     Returns:
-        Every column that holds anything on either side. One that is empty on one side alone has drifted altogether.
+        Every column that holds anything on either side. One that is empty on one side has drifted altogether.
     """
     known, seen = reference.notna().any(), current.notna().any()
     both = [name for name in reference.columns if known[name] and seen[name]]

@@ -1,18 +1,20 @@
-"""Reading the prediction log: JSON lines in any number of files, the last of which may still be written to."""
+"""Reading the prediction log: JSON lines in any number of files, the last of which may still grow."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import data
-from ..schema import FEATURES
+from {{ cookiecutter.package }} import data
+from {{ cookiecutter.package }}.schema import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 PATTERN = "*.jsonl"
 LINES_PER_ROW = 20

@@ -7,7 +7,7 @@ import prometheus_client as prometheus
 from .check import Judged, Skipped
 
 # A series with the creation time of every other one would double the scrape and is used by nothing here.
-prometheus.disable_created_metrics()
+prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
@@ -17,7 +17,9 @@ class Metrics:
         self.registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self.registry)
         self._share = prometheus.Gauge(
-            "drift_share", "Share of the columns that drifted; NaN before a first judgement.", registry=self.registry
+            "drift_share",
+            "Share of the columns that drifted; NaN before a first judgement.",
+            registry=self.registry,
         )
         self._detected = prometheus.Gauge(
             "drift_detected", "1 when the share is at or above its limit, else 0.", registry=self.registry
@@ -33,7 +35,10 @@ class Metrics:
             "drift_model_info", "1 for the model version judged.", ["version"], registry=self.registry
         )
         self._checks = prometheus.Counter(
-            "monitor_checks", "Checks by result: drift, none, skipped or failed.", ["result"], registry=self.registry
+            "monitor_checks",
+            "Checks by result: drift, none, skipped or failed.",
+            ["result"],
+            registry=self.registry,
         )
         self._checked = prometheus.Gauge(
             "monitor_last_check_timestamp_seconds", "When a check last succeeded.", registry=self.registry

@@ -8,8 +8,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 LOGGER = logging.getLogger(__name__)
 
@@ -19,7 +22,7 @@ class Retrainer:
 
     Args:
         command: the program and its arguments.
-        cooldown_seconds: from one start to the next; kept across restarts of the monitor, which must not become a loop.
+        cooldown_seconds: from one start to the next, restarts of the monitor included.
         state: file that remembers the last start.
     """
 
@@ -46,10 +49,12 @@ class Retrainer:
         if self.running or time.time() - self._last_start() < self._cooldown_seconds:
             return False
         self._state.parent.mkdir(parents=True, exist_ok=True)
-        self._state.write_text(json.dumps({"started": time.time(), "command": self._command}), encoding="utf-8")
+        self._state.write_text(
+            json.dumps({"started": time.time(), "command": self._command}), encoding="utf-8"
+        )
         LOGGER.warning("drift: running %s", self._command)
         # A session of its own, so that stopping reaches what the command itself started.
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603, the operator's command
         return True
 
     def finished(self) -> int | None:

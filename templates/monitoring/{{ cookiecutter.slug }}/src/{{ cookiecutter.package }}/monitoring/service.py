@@ -6,18 +6,23 @@ import html
 import logging
 import threading
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from {{ cookiecutter.package }}.errors import ConfigError
+
 from .check import HTML_FILE, JSON_FILE, Checker, Judged, Skipped
 from .metrics import Metrics
-from .retrain import Retrainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .retrain import Retrainer
 
 LOGGER = logging.getLogger(__name__)
 Answer = tuple[int, str, bytes]
-# The report holds whatever clients sent as categories: its scripts run in an origin of their own, cut off from all others.
+# The report shows what clients sent: its scripts run in an origin of their own, cut off from all others.
 REPORT_POLICY = "sandbox allow-scripts allow-downloads"
 
 
@@ -54,18 +59,19 @@ class Monitor:
     def check(self) -> None:
         """Check once, and start retraining if that is wanted and due."""
         started = time.monotonic()
+        drift = False
         try:
             outcome = self._checker.check()
         except Exception as error:
             LOGGER.exception("the check failed")
             self.metrics.failed()
             self.status = f"the last check failed: {type(error).__name__}"
-            outcome = None
         else:
             self.metrics.checked(outcome, time.monotonic() - started)
             self.status = describe(outcome)
             LOGGER.info("%s", self.status)
-        self._retrain(drift=isinstance(outcome, Judged) and outcome.drift)
+            drift = isinstance(outcome, Judged) and outcome.drift
+        self._retrain(drift=drift)
 
     def _retrain(self, *, drift: bool) -> None:
         if self._retrainer is None:
@@ -86,12 +92,15 @@ def describe(outcome: Skipped | Judged) -> str:
     """Say what a check found, in a line."""
     if isinstance(outcome, Skipped):
         return f"nothing to judge: {outcome.reason}"
-    excess = {name: column.score / column.threshold for name, column in outcome.columns.items() if column.drifted}
+    excess = {
+        name: column.score / column.threshold for name, column in outcome.columns.items() if column.drifted
+    }
     names = sorted(excess, key=lambda name: -excess[name])
     found = f"{outcome.drifted} of {len(outcome.columns)} columns drifted (share {outcome.share:.2f})"
+    where = f"{outcome.rows['current']} predictions of version {outcome.model_version}"
     which = f": {', '.join(names)}" if names else ""
     verdict = "drift" if outcome.drift else "no drift"
-    return f"{verdict}: {found} in {outcome.rows['current']} predictions of version {outcome.model_version}{which}"
+    return f"{verdict}: {found} in {where}{which}"
 
 
 def listen(host: str, port: int, monitor: Monitor, reports: Path) -> ThreadingHTTPServer:

@@ -8,9 +8,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, ProjectError
+from {{ cookiecutter.package }}.errors import ConfigError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="port, 0 for any free one (%(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # uvicorn stops in an orderly way on SIGTERM and then raises it again: to be asked to stop is not a failure.
+    # uvicorn stops in good order on SIGTERM and then raises it again: to be asked to stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         return _serve(options.host, options.port)
@@ -44,7 +47,8 @@ def _serve(host: str, port: int) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import uvicorn
 
-    from .. import registry
+    from {{ cookiecutter.package }} import registry
+
     from .app import create_app
     from .protocol import bounded
     from .settings import Settings

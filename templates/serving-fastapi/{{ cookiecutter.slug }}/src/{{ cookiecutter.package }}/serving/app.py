@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import anyio
@@ -18,14 +17,19 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
-from .. import model
-from ..schema import DESCRIPTION, FEATURES, PROJECT, TARGET, TASK, TITLE
+from {{ cookiecutter.package }} import model
+from {{ cookiecutter.package }}.schema import DESCRIPTION, FEATURES, PROJECT, TARGET, TASK, TITLE
+
 from .limits import BodyLimits
 from .metrics import Metrics, RequestMetrics
 from .predictions import PredictionLog, Row
 from .requests import Answer, FieldProblem, Payload, Prediction, Problem, Record, frame_of, records_of
-from .settings import Settings
 from .store import Loaded, ModelStore, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from .settings import Settings
 
 LOGGER = logging.getLogger(__name__)
 MAX_REPORTED_ERRORS = 20
@@ -56,7 +60,7 @@ class JsonRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if self.body_field is not None and media_type != "application/json":
-                raise HTTPException(415, "send the body as JSON, with the header Content-Type: application/json")
+                raise HTTPException(415, "send JSON, with the header Content-Type: application/json")
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handle_json
@@ -93,7 +97,7 @@ class Service:
         """Predict the target for one record, or for several as {"records": [...]}."""
         records = records_of(payload)
         if len(records) > self.settings.max_rows:
-            raise HTTPException(413, f"{len(records)} records are more than the {self.settings.max_rows} allowed at once")
+            raise HTTPException(413, f"{len(records)} records; {self.settings.max_rows} are allowed at once")
         loaded = self.store.current
         if loaded is None:
             raise HTTPException(503, f"no model to predict with: {self.store.status}", {"Retry-After": "5"})
@@ -112,7 +116,7 @@ class Service:
             "task": TASK,
             "target": TARGET,
             "features": FEATURES,
-            "model": None if loaded is None else {"name": loaded.version.name, "version": loaded.version.version},
+            "model": loaded and {"name": loaded.version.name, "version": loaded.version.version},
             "status": self.store.status,
             "routes": ["POST /predict", "GET /healthz", "GET /readyz", "GET /metrics", "GET /docs"],
         }
@@ -198,9 +202,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     """Name what is wrong with a body, without giving it back: it may be large, or not fit for JSON at all."""
     assert isinstance(error, RequestValidationError)  # noqa: S101, registered for this type alone
     problems = error.errors()
-    # A location is "body", the form of the request, then the place in it; the first two say nothing to the client.
+    # A location is "body", the form of the request, then the place in it: the one thing clients can use.
     named = [
-        FieldProblem(where=".".join(str(part) for part in problem["loc"][2:]) or "body", message=problem["msg"])
+        FieldProblem(where=".".join(map(str, problem["loc"][2:])) or "body", message=problem["msg"])
         for problem in problems[:MAX_REPORTED_ERRORS]
     ]
     refusal = Problem(detail="the body does not fit the schema; see /docs", errors=named)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import TYPE_CHECKING
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LINGER_SECONDS = 1.0
 LINGER_FACTOR = 16
@@ -16,7 +18,7 @@ class BodyTooLarge(Exception):  # noqa: N818, raised and caught in here
 
 
 class BodyLimits:
-    """ASGI middleware that hands an application complete bodies of bounded size, and answers 413 and 408 itself.
+    """ASGI middleware that hands on complete bodies of bounded size, and answers 413 and 408 itself.
 
     Args:
         app: what to protect.
@@ -82,7 +84,7 @@ class BodyLimits:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _linger(self, receive: Receive) -> None:
-        # To close while the client is still sending would reset the connection, and the answer would be lost on its way.
+        # Closing while the client still sends would reset the connection, and the answer would be lost.
         left = LINGER_FACTOR * self._max_bytes
         try:
             async with asyncio.timeout(LINGER_SECONDS):

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import prometheus_client as prometheus
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .predictions import LogCounts
-from .requests import Prediction
-from .store import StoreEvent
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from .predictions import LogCounts
+    from .requests import Prediction
+    from .store import StoreEvent
 
 # A series with the creation time of every other one would double the scrape and is used by nothing here.
-prometheus.disable_created_metrics()
+prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -41,7 +45,10 @@ class Metrics:
         prometheus.ProcessCollector(registry=self.registry)
         self.registry.register(_LogCollector(log_counts))
         self.requests = prometheus.Counter(
-            "serving_http_requests", "Requests answered.", ["route", "method", "status"], registry=self.registry
+            "serving_http_requests",
+            "Requests answered.",
+            ["route", "method", "status"],
+            registry=self.registry,
         )
         self.latency = prometheus.Histogram(
             "serving_http_request_duration_seconds",

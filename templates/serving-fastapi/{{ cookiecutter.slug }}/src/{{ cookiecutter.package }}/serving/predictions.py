@@ -1,7 +1,7 @@
 """The prediction log: JSON lines, written by a thread of its own so that no request waits for the disk.
 
-Every process writes files of its own, named by start time, process and number. Nothing is ever appended to a file that an
-earlier process left behind, whose last line may be cut off.
+Every process writes files of its own, named by start time, process and number. Nothing is ever appended to a
+file that an earlier process left behind, whose last line may be cut off.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pydantic_core import to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOGGER = logging.getLogger(__name__)
 PATTERN = "predictions-*.jsonl"
@@ -78,13 +80,15 @@ class PredictionLog:
             self._changed.notify()
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
-        """Write what is waiting and close; gives up after the time, since a dead disk must not keep a process alive."""
+        """Write what is waiting and close; after the time give up: a dead disk must not hold a process."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout_seconds)
         if self._thread.is_alive():
-            LOGGER.error("%d predictions could not be written in %.0f s", self.counts.backlog, timeout_seconds)
+            LOGGER.error(
+                "%d predictions could not be written in %.0f s", self.counts.backlog, timeout_seconds
+            )
 
     def _run(self) -> None:
         while True:

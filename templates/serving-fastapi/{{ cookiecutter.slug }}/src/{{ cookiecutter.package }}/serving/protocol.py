@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 MAX_HEADER_BYTES = 65_536
 
@@ -49,7 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_clock()
         super().on_headers_complete()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002, not for clients
         """Answer what isn't HTTP in JSON, like everything else."""
         self._refuse(b"400 Bad Request", b"this is not an HTTP/1.1 request")
 
@@ -70,10 +72,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         content = b'{"detail": "' + detail + b'"}'
-        self.transport.write(
-            b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (status, len(content), content)
-        )
+        lines = (b"HTTP/1.1 " + status, b"content-type: application/json", b"connection: close")
+        length = b"content-length: %d\r\n\r\n" % len(content)
+        self.transport.write(b"\r\n".join((*lines, length)) + content)
         self.transport.close()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, with_config
 from typing_extensions import TypedDict
 
-from ..schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC
+from {{ cookiecutter.package }}.schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC
 
 LARGEST_INTEGER = 2**53
 """Beyond it, a float64, which is what models compute with, no longer tells neighbouring integers apart."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from {{ cookiecutter.package }}.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def _setting(default: float, minimum: float) -> Any:
@@ -29,7 +31,7 @@ class Settings:
         stop_timeout_seconds: time that requests in flight have to finish after SIGTERM.
         log_file_bytes: size at which the prediction log starts a new file.
         log_files: most files kept in the log's folder; the oldest is deleted.
-        log_backlog_rows: predictions held in memory while the disk is slow; further ones are counted as dropped.
+        log_backlog_rows: predictions held in memory while the disk is slow; further ones are dropped.
     """
 
     prediction_log: Path = Path("logs/predictions")

@@ -6,19 +6,21 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
 
-from .. import model
-from ..registry import ModelVersion
-from ..schema import FEATURES
+from {{ cookiecutter.package }} import model
+from {{ cookiecutter.package }}.schema import FEATURES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sklearn.pipeline import Pipeline
+
+    from {{ cookiecutter.package }}.registry import ModelVersion
 
 LOGGER = logging.getLogger(__name__)
 SLOWEST_RETRY_SECONDS = 60.0
@@ -53,8 +55,8 @@ class StoreEvent:
 class ModelStore:
     """Keeps the champion loaded, by a thread of its own.
 
-    A new champion replaces the old one in a single assignment, and only after it was downloaded, verified and tried. When
-    the registry is away, or holds a model that can't be used, the old one goes on serving.
+    A new champion replaces the old one in a single assignment, and only after it was downloaded, verified and
+    tried. When the registry is away, or holds a model that can't be used, the old one goes on serving.
 
     Args:
         registry: where to look.
@@ -122,7 +124,9 @@ class ModelStore:
         loaded = Loaded(version, self._load(version))
         self._current = loaded
         self._status = f"serving version {version.version}"
-        LOGGER.info("version %s of %s is in use, %.1f s", version.version, version.name, time.monotonic() - started)
+        LOGGER.info(
+            "version %s of %s is in use, %.1f s", version.version, version.name, time.monotonic() - started
+        )
         return StoreEvent(loaded=loaded)
 
     def _load(self, version: ModelVersion) -> Pipeline:
@@ -130,7 +134,9 @@ class ModelStore:
             folder = self._registry.download(version, Path(scratch))
             pipeline = model.load(folder, version.sha256)
             # The trial catches a model made for other columns, and spares the first request the warm-up.
-            model.predict(pipeline, pd.read_parquet(folder / "reference.parquet", columns=list(FEATURES)).head(2))
+            model.predict(
+                pipeline, pd.read_parquet(folder / "reference.parquet", columns=list(FEATURES)).head(2)
+            )
         return pipeline
 
     def _tell(self, event: StoreEvent) -> None:

@@ -1,0 +1,118 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from {{ cookiecutter.package }} import config, data
+from {{ cookiecutter.package }}.errors import DataError
+from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET, TASK, TIME
+from support import SAMPLE
+
+
+def test_the_version_is_the_one_that_dvc_gives(tmp_path):
+    # `dvc add` of DVC 3.67 gave this name to a folder with these files.
+    for name, content in {"b.csv": "a\n1\n", "a.csv": "a\n2\n", "sub/ü.csv": "x"}.items():
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).write_bytes(content.encode())
+    assert data.version(tmp_path / "raw") == "5e6c00de84d78cec953e8e30f1b986a4.dir"
+
+
+def test_csv_and_parquet_give_the_same_rows(tmp_path, frame):
+    frame.to_parquet(tmp_path / "sample.parquet")
+    pd.testing.assert_frame_equal(data.read_file(tmp_path / "sample.parquet"), data.read_file(SAMPLE))
+
+
+def test_parts_are_read_in_the_order_of_their_names(raw, frame):
+    frame.head(3).to_csv(raw / "a.csv", index=False)
+    frame.tail(2).to_parquet(raw / "z.parquet")
+    (raw / "notes.txt").write_text("no data")
+    rows = data.read(raw)
+    assert len(rows) == 3 + len(frame) + 2
+    pd.testing.assert_frame_equal(rows.head(3), data.read(raw).iloc[3:6].reset_index(drop=True))
+
+
+def test_the_normal_form(raw):
+    rows = data.read(raw)
+    assert all(rows[name].dtype == np.float64 for name in NUMERIC)
+    assert all(isinstance(value, str) for name in CATEGORICAL for value in rows[name].dropna())
+    assert rows[TARGET].notna().all()
+    if TASK == "regression":
+        assert rows[TARGET].dtype == np.float64
+    if TIME is not None:
+        assert str(rows[TIME].dtype).startswith("datetime64")
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path):
+    with pytest.raises(DataError, match="make data"):
+        data.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", [FEATURES[0], TARGET])
+def test_a_missing_column_is_named(tmp_path, frame, name):
+    frame.drop(columns=name).to_parquet(tmp_path / "part.parquet")
+    with pytest.raises(DataError) as error:
+        data.read(tmp_path)
+    assert "part.parquet" in str(error.value)
+    assert name in str(error.value)
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path):
+    (tmp_path / "part.parquet").write_bytes(b"not a table")
+    with pytest.raises(DataError, match=r"part\.parquet can't be read"):
+        data.read(tmp_path)
+
+
+def test_features_of_live_rows_get_the_same_form():
+    row = dict.fromkeys(FEATURES)
+    values = data.features(pd.DataFrame([row]))
+    assert list(values.columns) == list(FEATURES)
+    assert values.isna().all(axis=None)
+    with pytest.raises(DataError, match="lack the features"):
+        data.features(pd.DataFrame([row]).drop(columns=FEATURES[-1]))
+
+
+def test_a_category_doesn_t_depend_on_the_file_s_format():
+    assert data.categories(pd.Series([7.0, None])).tolist()[0] == "7"
+    assert data.categories(pd.Series([7])).tolist() == ["7"]
+    assert data.categories(pd.Series(["7"])).tolist() == ["7"]
+    assert data.categories(pd.Series([7.5])).tolist() == ["7.5"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [([True, "false", 1, None, "maybe"], [1.0, 0.0, 1.0, np.nan, np.nan])],
+)
+def test_booleans_become_numbers(given, expected):
+    values = data.numbers(pd.Series(given, dtype=object), boolean=True)
+    np.testing.assert_array_equal(values.to_numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [([True, False], bool), ([1, 2], int), ([1.0, 2.0], int), (["a", "b"], str), ([0.5, 1.0], str)],
+)
+def test_labels_keep_the_simplest_type_that_holds_them(given, kind):
+    assert {type(value) for value in data.labels(pd.Series(given)).tolist()} == {kind}
+
+
+def test_times_with_a_zone_are_moved_to_utc():
+    given = pd.Series(["2024-01-01T12:00:00+02:00", "2024-01-01", "never"])
+    found = data.times(given)
+    assert found.iloc[:2].tolist() == [pd.Timestamp("2024-01-01 10:00"), pd.Timestamp("2024-01-01")]
+    assert pd.isna(found.iloc[2])
+
+
+def test_the_split_loses_nothing_and_is_repeatable(raw):
+    rows = data.read(raw)
+    params = config.SplitParams(test_size=0.25)
+    train, test = data.split(rows, params)
+    assert len(train) + len(test) == len(rows)
+    assert abs(len(test) / len(rows) - 0.25) < 0.05
+    if TIME is not None:
+        assert train[TIME].max() < test[TIME].min()
+    again = data.split(rows.copy(), params)
+    pd.testing.assert_frame_equal(test, again[1])
+
+
+def test_too_few_rows_are_refused(raw):
+    with pytest.raises(DataError):
+        data.split(data.read(raw).head(1), config.SplitParams())

@@ -1,0 +1,66 @@
+"""The stages, end to end, on the sample."""
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from {{ cookiecutter.package }} import data, evaluate, model, stages
+from {{ cookiecutter.package }}.errors import DataError
+from {{ cookiecutter.package }}.schema import FEATURES, TARGET, TITLE
+
+
+def test_the_metrics_are_those_of_the_stored_model(trained):
+    fitted = model.load(trained.model)
+    assert evaluate.metrics(fitted, trained.test_rows) == pytest.approx(trained.metrics["model"])
+    assert trained.metrics["metric"] in trained.metrics["model"]
+    for group in ("model", "baseline", "constant"):
+        assert all(math.isfinite(value) for value in trained.metrics[group].values())
+
+
+def test_the_data_version_goes_with_every_product(trained):
+    version = data.version(trained.raw)
+    for path in ("prepared/split.json", "models/model/model.json", "metrics.json", "reports/validation.json"):
+        assert json.loads((trained.folder / path).read_text())["data_version"] == version
+
+
+def test_the_reference_holds_training_rows_only(trained):
+    reference = pd.read_parquet(trained.model / "reference.parquet")
+    train = pd.read_parquet(trained.prepared / "train.parquet")
+    assert len(reference) == min(len(train), stages.REFERENCE_ROWS)
+    assert {*FEATURES, TARGET} <= set(reference.columns)
+    both = pd.concat([reference, train]).drop_duplicates()
+    assert len(both) == len(train.drop_duplicates())
+
+
+def test_the_cards_show_what_was_measured(trained):
+    card = (trained.reports / "model_card.md").read_text()
+    metric = trained.metrics["metric"]
+    assert f"{trained.metrics['model'][metric]:.4g}" in card
+    assert trained.metrics["data_version"] in card
+    assert f"{len(data.read(trained.raw)):,} in 1 files" in (trained.reports / "dataset_card.md").read_text()
+    assert len(TITLE.split()) <= len(card.split("\n")[0].split())
+
+
+def test_every_feature_has_an_importance(trained):
+    table = pd.read_csv(trained.reports / "evaluation/importance.csv", keep_default_na=False)
+    assert sorted(table["feature"]) == sorted(FEATURES)
+    assert table["importance"].is_monotonic_decreasing
+
+
+def test_the_plotted_predictions_are_labelled(trained):
+    table = pd.read_csv(trained.reports / "evaluation/predictions.csv")
+    assert {"actual", "prediction"} <= set(table.columns)
+    assert 0 < len(table) <= len(trained.test_rows)
+
+
+def test_noise_is_none_between_a_model_and_itself(trained):
+    fitted = model.load(trained.model)
+    assert evaluate.noise(fitted, fitted, trained.test_rows, seed=1) == 0.0
+
+
+def test_a_stage_without_its_input_says_which_comes_first(trained):
+    with pytest.raises(DataError, match="stages in order"):
+        stages.read_json(Path("prepared/split.json"))
