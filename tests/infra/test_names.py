@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from mlops_platform.names import bucket_name
 
 VALID = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")

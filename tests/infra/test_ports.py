@@ -2,6 +2,7 @@ import os
 import socket
 
 import pytest
+
 from mlops_platform.errors import PlatformError
 from mlops_platform.supervision import ports
 

@@ -10,12 +10,13 @@ import traceback
 
 import psutil
 import pytest
+from pulumi.output import Unknown
+
 from mlops_platform.errors import PlatformError
 from mlops_platform.resources.credentials import CredentialsProvider
 from mlops_platform.resources.home import OWNER_FILE, HomeProvider
 from mlops_platform.resources.process import ProcessProvider
 from mlops_platform.supervision import marks, record
-from pulumi.output import Unknown
 
 
 @pytest.fixture

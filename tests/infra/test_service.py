@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+
 from mlops_platform.errors import PlatformError
 from mlops_platform.supervision import lock, marks, record, service
 
@@ -225,8 +226,8 @@ def test_whoever_carries_the_mark_and_asks_is_not_stopped(home):
         f"marks.stop(Path({str(home)!r})); print('alive')"
     )
     environment = {**os.environ, **marks.variables(home, "tiny")}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30)
-    assert result.stdout == "alive\n"
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, env=environment, text=True, timeout=30) == "alive\n"
 
 
 def test_two_at_once_start_one_process(make_service, home):
@@ -242,10 +243,10 @@ def test_two_at_once_start_one_process(make_service, home):
 
 
 def test_a_held_folder_is_waited_for_and_then_named(tmp_path):
-    with lock.exclusive(tmp_path / "held"):
-        with pytest.raises(PlatformError, match=r"Another process has been at work in .*held for 0 s"):
-            with lock.exclusive(tmp_path / "held", seconds=0.2):
-                pass
+    again = lock.exclusive(tmp_path / "held", seconds=0.2)
+    busy = pytest.raises(PlatformError, match=r"Another process has been at work in .*held for 0 s")
+    with lock.exclusive(tmp_path / "held"), busy, again:
+        pass
 
 
 def test_a_record_that_cant_be_read_counts_as_none(tmp_path):

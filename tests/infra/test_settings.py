@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from mlops_platform import settings
 from mlops_platform.errors import PlatformError
 

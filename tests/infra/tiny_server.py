@@ -20,7 +20,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 modes = set(sys.argv[2:])
-print("tiny server says hello", flush=True)
+sys.stdout.write("tiny server says hello\n")
+sys.stdout.flush()
 if "fail" in modes:
     sys.exit("there is no bread in the house")
 if "deaf" in modes:
@@ -30,5 +31,6 @@ if "stubborn" in modes:
 if "children" in modes:
     subprocess.Popen(["sleep", "60"], start_new_session=True)
 if "variables" in modes:
-    print(sorted(os.environ), flush=True)
+    sys.stdout.write(f"{sorted(os.environ)}\n")
+    sys.stdout.flush()
 ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

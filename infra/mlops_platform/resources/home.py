@@ -38,7 +38,7 @@ class HomeProvider(Provider):
         if news["path"] != olds["path"] and Path(olds["path"]).exists():
             raise PlatformError(
                 f"The environment's folder is {olds['path']}, and {news['path']} was asked for",
-                "Take the environment down and up again, or move the folder there yourself and run up, which keeps its data.",
+                "Take the environment down and up again, or move the folder there yourself, and run up.",
             )
         return DiffResult(changes=news["path"] != olds["path"] or _owner(Path(news["path"])) != news["owner"])
 

@@ -26,6 +26,7 @@ MAIN_PORT = "http"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 _START_TOLERANCE = 2.0  # seconds; the system derives start times from a clock that may be corrected
 _POLL_SECONDS = 0.1
+_REMOVAL_GRACE = 3.0  # seconds; what it would still save is about to be deleted
 _LOG_LINES, _LOG_WIDTH = 15, 300
 
 
@@ -129,11 +130,11 @@ def remove(home: Path, name: str, residue: Sequence[str] = ()) -> None:
     """
     folder = home / name
     if not folder.exists():
-        marks.stop(home, name)
+        marks.stop(home, name, grace=_REMOVAL_GRACE)
         return
     with exclusive(folder):
         recorded = record.load(folder)
-        marks.stop(home, name)
+        marks.stop(home, name, grace=_REMOVAL_GRACE)
         _clear_residue(residue, recorded.ports if recorded else {})
         try:
             shutil.rmtree(folder)

@@ -96,11 +96,14 @@ def test_a_changed_champion_stops_the_comparison(project, tmp_path):
 
 
 def test_a_decision_that_was_cut_short_is_made_again(project, monkeypatch):
-    monkeypatch.setattr(registry, "_apply", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        project.register(1.0)
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "_apply", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            project.register(1.0)
     assert registry.champion() is None
-    monkeypatch.undo()
     assert project.register(1.0).promoted
     assert registry.champion().version == "1"
 

@@ -121,7 +121,8 @@ def test_a_command_that_can_not_be_run_is_counted(registry, options, moved, writ
 
 
 def test_sigterm_stops_it_with_0(tmp_path):
-    command = [sys.executable, "-m", "{{ cookiecutter.package }}.monitoring", "serve", "--port", "0"]
+    module = "{{ cookiecutter.package }}.monitoring"
+    command = [sys.executable, "-m", module, "serve", "--port", "0"]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/registry.db"}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True

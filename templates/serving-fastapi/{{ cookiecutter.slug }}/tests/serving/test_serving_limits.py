@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 
+from {{ cookiecutter.package }}.serving.__main__ import _listen
 from {{ cookiecutter.package }}.serving.app import create_app
 from {{ cookiecutter.package }}.serving.protocol import bounded
 
@@ -176,6 +177,11 @@ def test_sigterm_finishes_the_request_in_flight_and_stops_with_0(tmp_path):
             connection.sendall(b"{}")
             assert read_answer(connection)[0] == 422
         assert process.wait(30) == 0
+
+
+def test_small_answers_are_sent_at_once():
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY
 
 
 def test_a_port_in_use_is_an_error_with_a_way_out(port):

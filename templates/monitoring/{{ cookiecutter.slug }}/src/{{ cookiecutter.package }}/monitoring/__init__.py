@@ -1,1 +1,1 @@
-"""Drift of what the model is asked, and of what it answers: `python -m {{ cookiecutter.package }}.monitoring`."""
+"""Drift of what the model is asked, and of what it answers."""

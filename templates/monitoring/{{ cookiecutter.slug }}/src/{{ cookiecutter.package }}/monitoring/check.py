@@ -18,8 +18,9 @@ from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, TASK
 from . import drift, log
 
 if TYPE_CHECKING:
-    from .drift import ColumnDrift  #X
     from {{ cookiecutter.package }}.registry import ModelVersion
+
+    from .drift import ColumnDrift
 
 JSON_FILE = "drift.json"
 HTML_FILE = "drift.html"

@@ -69,8 +69,11 @@ def thresholds(reference: pd.DataFrame, rows: int, categorical: Collection[str])
         rows: how many rows will be compared with it.
         categorical: the columns that hold categories.
     """
-    from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
-    from evidently.legacy.core import ColumnType
+    with warnings.catch_warnings():
+        # Evidently's dependencies warn of their own future, which is nothing for readers of a drift report.
+        warnings.simplefilter("ignore")
+        from evidently.legacy.calculations.stattests import jensenshannon_stat_test, wasserstein_stat_test
+        from evidently.legacy.core import ColumnType
 
     highest = dict.fromkeys(map(str, reference.columns), 0.0)
     for seed in range(TRIALS):
@@ -132,7 +135,6 @@ def _run(
     share: float,
 ) -> Any:
     with warnings.catch_warnings():
-        # Its dependencies warn of their own future; nothing of that is for the reader of a drift report.
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -84,12 +85,16 @@ def _run(chosen: argparse.Namespace) -> None:
 
     arguments = _arguments(chosen.param, "recorded")
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(OUTPUTS))
+    # kfp puts the interpreter's path into a shell command as it is: a blank in it would end it there.
+    executable, sys.executable = sys.executable, shlex.quote(sys.executable)
     try:
-        pipeline.build(config.load(), PROJECT)(**arguments)
+        pipeline.build(config.load())(**arguments)
     except RuntimeError as error:
         raise ProjectError(
             f"the pipeline failed: {error}", "the failed component's own message is above"
         ) from error
+    finally:
+        sys.executable = executable
 
 
 def _submit(chosen: argparse.Namespace) -> None:
@@ -135,7 +140,7 @@ def _arguments(given: list[str], version: str) -> dict[str, Any]:
     from {{ cookiecutter.package }}.pipelines import pipeline, store
 
     arguments: dict[str, Any] = {}
-    known = pipeline.build(config.load(), PROJECT).component_spec.inputs  # type: ignore[attr-defined]
+    known = pipeline.build(config.load()).component_spec.inputs  # type: ignore[attr-defined]
     for item in given:
         name, found, value = item.partition("=")
         if not found or name not in known:
@@ -144,7 +149,8 @@ def _arguments(given: list[str], version: str) -> dict[str, Any]:
             arguments[name] = yaml.safe_load(value) if known[name].type != "STRING" else value
         except yaml.YAMLError:
             raise ConfigError(f"{item!r} holds no value") from None
-    arguments.setdefault("data_version", store.recorded() if version == "recorded" else store.LATEST)
+    if "data_version" not in arguments:
+        arguments["data_version"] = store.recorded() if version == "recorded" else store.LATEST
     return arguments
 
 

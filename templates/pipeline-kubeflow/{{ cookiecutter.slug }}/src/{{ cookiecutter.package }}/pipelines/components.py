@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from {{ cookiecutter.package }}.schema import PROJECT
-
-component = partial(dsl.component, base_image=f"{PROJECT}:latest", install_kfp_package=False)
+# The pipeline sets the real image; this one keeps kfp quiet where a run needs none.
+component = partial(dsl.component, base_image="python:3", install_kfp_package=False)
 
 
 @component

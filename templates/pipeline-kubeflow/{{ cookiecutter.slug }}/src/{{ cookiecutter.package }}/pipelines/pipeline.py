@@ -24,12 +24,12 @@ STORE = (
 REGISTRY = ("MLFLOW_TRACKING_URI",)
 
 
-def build(params: Params, image: str) -> Callable[..., Any]:
+def build(params: Params, image: str = "") -> Callable[..., Any]:
     """Return the pipeline.
 
     Args:
         params: defaults of what can be set when a run is started.
-        image: the container image with this package; without meaning for a local run.
+        image: the container image with this package; empty for a run on this machine.
     """
 
     @dsl.pipeline(name=f"{PROJECT}-training", description=DESCRIPTION)
@@ -97,6 +97,8 @@ def build(params: Params, image: str) -> Callable[..., Any]:
 
 
 def _equip(task: dsl.PipelineTask, image: str) -> None:
+    if not image:
+        return
     task.set_container_image(image)
     task.set_cpu_request("500m").set_cpu_limit("2")
     task.set_memory_request("1Gi").set_memory_limit("4Gi")

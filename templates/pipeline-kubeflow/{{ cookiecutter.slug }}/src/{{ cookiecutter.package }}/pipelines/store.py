@@ -70,7 +70,7 @@ class Bucket:
     """A prefix in an S3 bucket. Endpoint, region and keys come from the environment (`AWS_…`)."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        import boto3
+        from boto3.session import Session
         from botocore.config import Config
 
         self._endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
@@ -84,7 +84,10 @@ class Bucket:
             s3={"addressing_style": "path"},
         )
         region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._client: Any = boto3.client("s3", endpoint_url=self._endpoint, region_name=region, config=config)
+        # A session of its own: the shared one would keep the keys of whoever came first.
+        self._client: Any = Session().client(
+            "s3", endpoint_url=self._endpoint, region_name=region, config=config
+        )
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Give the content of an object, piece by piece."""

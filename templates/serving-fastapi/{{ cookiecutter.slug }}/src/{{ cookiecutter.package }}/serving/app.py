@@ -17,8 +17,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
-from {{ cookiecutter.package }} import model
-from {{ cookiecutter.package }}.schema import DESCRIPTION, FEATURES, PROJECT, TARGET, TASK, TITLE
+from {{ cookiecutter.package }} import model, schema
 
 from .limits import BodyLimits
 from .metrics import Metrics, RequestMetrics
@@ -110,12 +109,12 @@ class Service:
         """Say what this service is."""
         loaded = self.store.current
         return {
-            "name": PROJECT,
-            "title": TITLE,
-            "description": DESCRIPTION,
-            "task": TASK,
-            "target": TARGET,
-            "features": FEATURES,
+            "name": schema.PROJECT,
+            "title": schema.TITLE,
+            "description": schema.DESCRIPTION,
+            "task": schema.TASK,
+            "target": schema.TARGET,
+            "features": schema.FEATURES,
             "model": loaded and {"name": loaded.version.name, "version": loaded.version.version},
             "status": self.store.status,
             "routes": ["POST /predict", "GET /healthz", "GET /readyz", "GET /metrics", "GET /docs"],
@@ -161,7 +160,9 @@ def create_app(settings: Settings, registry: Registry) -> FastAPI:
     router.get("/healthz")(service.healthy)
     router.get("/readyz", responses={503: {"description": "No model yet"}})(service.ready)
     router.get("/metrics", response_class=Response)(service.exposition)
-    app = FastAPI(title=TITLE, description=DESCRIPTION, lifespan=service.lifespan, redoc_url=None)
+    app = FastAPI(
+        title=schema.TITLE, description=schema.DESCRIPTION, lifespan=service.lifespan, redoc_url=None
+    )
     app.include_router(router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)

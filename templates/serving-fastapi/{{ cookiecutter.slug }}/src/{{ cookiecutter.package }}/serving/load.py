@@ -1,7 +1,4 @@
-"""Replay rows of a data file against a running service, and measure it.
-
-    python -m {{ cookiecutter.package }}.serving.load --url http://127.0.0.1:8000 --rows 1000
-"""
+"""Replay rows of a data file against a running service, and measure it."""
 
 from __future__ import annotations
 
@@ -10,15 +7,17 @@ import http.client
 import json
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..data import RAW, parts, read_file
-from ..errors import ProjectError
-from ..schema import COLUMNS, FEATURES
+from {{ cookiecutter.package }}.data import RAW, parts, read_file
+from {{ cookiecutter.package }}.errors import ProjectError
+from {{ cookiecutter.package }}.schema import COLUMNS, FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def records(path: Path, rows: int) -> list[dict[str, Any]]:
@@ -81,13 +80,14 @@ def _connection(url: str, timeout: float) -> http.client.HTTPConnection:
 def _ask(connection: http.client.HTTPConnection, some: Sequence[dict[str, Any]]) -> bool:
     """Whether the service answered every row; a connection that broke is opened anew by the next request."""
     try:
-        connection.request("POST", "/predict", json.dumps({"records": some}), {"Content-Type": "application/json"})
+        body = json.dumps({"records": some})
+        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
     except (OSError, http.client.HTTPException):
         connection.close()
         return False
-    return response.status == http.HTTPStatus.OK and len(json.loads(body)["predictions"]) == len(some)
+    return response.status == http.HTTPStatus.OK and len(json.loads(answer)["predictions"]) == len(some)
 
 
 def main() -> int:
@@ -97,17 +97,17 @@ def main() -> int:
     parser.add_argument("--file", type=Path, help="a data file (default: the first one in data/raw)")
     parser.add_argument("--rows", type=int, default=1000, help="how many rows (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="rows in a request (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds for one answer (default: %(default)s)")
+    parser.add_argument("--timeout", type=float, default=30.0, help="seconds (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.rows < 1 or arguments.batch < 1:
         parser.error("--rows and --batch must be at least 1")
     try:
         rows = records(arguments.file or parts(RAW)[0], arguments.rows)
     except ProjectError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 1
     figures = replay(arguments.url, rows, arguments.batch, arguments.timeout)
-    print(json.dumps(figures, indent=2))  # noqa: T201
+    print(json.dumps(figures, indent=2))
     return 1 if figures["errors"] else 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+{%- if cookiecutter.task == "classification" %}
 from collections import Counter as Tally
+{%- endif %}
 from typing import TYPE_CHECKING
 
 import prometheus_client as prometheus
