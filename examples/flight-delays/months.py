@@ -59,7 +59,8 @@ def read() -> tuple[pd.DataFrame, pd.Series]:
     Cancelled and diverted flights have no arrival, so nobody can say whether they were late: they are dropped.
     """
     flights = pd.read_csv(source("flights.csv.zip"))
-    weather = pd.read_csv(source("weather.csv")).rename(columns=WEATHER)
+    # Exactly the decimals of the file: the default parser differs in the last digit between versions of pandas.
+    weather = pd.read_csv(source("weather.csv"), float_precision="round_trip").rename(columns=WEATHER)
     joined = flights.merge(
         weather[["origin", "time_hour", *WEATHER.values()]],
         on=["origin", "time_hour"],

@@ -23,6 +23,13 @@ from seedbed.layers import Layer
 from seedbed.resources import resource
 
 _PROJECT_FOLDER = "{{ cookiecutter.slug }}"
+_REQUIREMENT_FILES = {
+    "core": "core/requirements.in",
+    "dev": "core/requirements-dev.in",
+    "pipeline": "pipeline-kubeflow/requirements.in",
+    "serving": "serving-fastapi/requirements.in",
+    "monitoring": "monitoring/requirements.in",
+}
 _SAMPLE = "tests/data/sample.csv"
 _SAMPLE_LIMIT = 5_000_000
 _LEFT_OUT = shutil.ignore_patterns(
@@ -88,8 +95,15 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
         "features": features,
         "source": Path(_SAMPLE).name,
         "environments": environments,
+        "requirements": {name: _requirements(name) for name in _REQUIREMENT_FILES},
         "seedbed_version": spec.seedbed.version,
     }
+
+
+def _requirements(name: str) -> list[str]:
+    """The lines of a requirement file, so that a project's pyproject.toml says the same as the lock was made from."""
+    lines = (resource("templates") / _REQUIREMENT_FILES[name]).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def check_data(spec: specs.ProjectSpec, data: Path) -> None:

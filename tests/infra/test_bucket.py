@@ -108,12 +108,20 @@ def test_deleting_takes_versions_markers_uploads_and_more_than_one_page(created,
         client.put_object(Bucket=bucket, Key="a key with spaces & ümlauts", Body=body)
     client.delete_object(Bucket=bucket, Key="a key with spaces & ümlauts")
     client.create_multipart_upload(Bucket=bucket, Key="unfinished")
+    left = []
+
+    def look(**_):
+        # SeaweedFS would delete a full bucket; other stores refuse.
+        page = client.list_object_versions(Bucket=bucket)
+        left.extend(page.get("Versions", []) + page.get("DeleteMarkers", []))
+        left.extend(client.list_multipart_uploads(Bucket=bucket).get("Uploads", []))
+
+    deleting = s3.connect(props)
+    deleting.meta.events.register("before-call.s3.DeleteBucket", look)
+    monkeypatch.setattr(s3, "connect", lambda _: deleting)
     BucketProvider().delete("b", created)
+    assert left == []
     assert not exists(props)
-    # The store would bring back what was only hidden.
-    BucketProvider().create(props)
-    assert "Versions" not in client.list_object_versions(Bucket=bucket)
-    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
 def test_deleting_what_is_gone_works(created, props):

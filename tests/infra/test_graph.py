@@ -146,6 +146,11 @@ def test_everything_listens_on_loopback_alone_and_reports_to_nobody(deploy, name
     assert all(f"{{port.{port}}}" in text for port in [*inputs["requested_ports"], *inputs["fixed_distances"]])
 
 
+def test_the_store_is_not_called_ready_before_its_volumes_are_there(deploy):
+    # Its S3 API answers up to five seconds earlier after a restart, with errors for the objects.
+    assert {"port": "master", "path": "/dir/status", "text": '"PublicUrl"'} in deploy().inputs("store")["ready"]
+
+
 def test_configured_ports_are_asked_for_and_all_others_are_free_ones(deploy):
     graph = deploy(s3_port=9000, mlflow_port=5000)
     assert {key: port for key, port in graph.inputs("store")["requested_ports"].items() if port} == {"http": 9000}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seedbed.cli import output
 from seedbed.tour.report import Report, StepResult
+from seedbed.tour.steps import TAKE_DOWN
 
 
 class Screen:
@@ -68,5 +69,6 @@ def figures(report: Report) -> list[str]:
         lines.append(f"drift     {drift['share']:.0%} of the columns drifted: {drift['report']}")
     if retraining := report.retraining:
         lines.append(f"retrained {retraining['decision']}")
-    lines.append(f"leftovers {', '.join(report.leftovers) or 'none'}")
+    if any(step.name == TAKE_DOWN[0] for step in report.steps):
+        lines.append(f"leftovers {', '.join(report.leftovers) or 'none'}")
     return lines

@@ -149,7 +149,6 @@ def down(project: Project, name: str, progress: Progress, *, confirmed: str | No
         stack.destroy(on_event=recorder, color="never", run_program=False)
     progress.say("Looking for anything left")
     if not any(resource["type"] != _STACK for resource in _resources(stack)):
-        # The folder's own files, such as logs of processes that are gone, belong to no resource.
         stacks.remove(project, name, stack)
     found = inventory.settled(project.home(name), resources)
     found.checked = {"resources": len(resources) - 1, **found.checked}

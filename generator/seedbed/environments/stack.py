@@ -85,7 +85,6 @@ def remove(project: Project, name: str, stack: Stack) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for leftover in (state / "stacks" / PROGRAM).glob(f"{name}.json*"):
         leftover.unlink(missing_ok=True)
-    shutil.rmtree(project.home(name), ignore_errors=True)
 
 
 def _state_file(project: Project, name: str) -> Path:

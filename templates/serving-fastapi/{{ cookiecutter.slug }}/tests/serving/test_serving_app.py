@@ -112,6 +112,15 @@ def test_a_body_that_makes_no_sense_is_refused(client, body: bytes, status: int)
     assert len(answer.content) < 5_000
 
 
+@pytest.mark.parametrize("form", ["record", "batch"])
+def test_a_record_of_endless_columns_is_refused_in_a_word(client, records, form):
+    wide = records[0] | dict.fromkeys(map(str, range(10_000)), 1)
+    answer = client.post("/predict", json={"records": [records[0], wide]} if form == "batch" else wide)
+    assert answer.status_code == 422
+    assert f"the model takes {len(FEATURES)}" in answer.json()["detail"]
+    assert len(answer.content) < 200
+
+
 def test_too_many_records_are_refused(client, records):
     answer = client.post("/predict", json={"records": [records[0]] * 21})
     assert answer.status_code == 413

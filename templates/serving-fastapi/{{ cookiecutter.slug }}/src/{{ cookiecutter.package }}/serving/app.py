@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from contextlib import asynccontextmanager
@@ -22,8 +23,19 @@ from {{ cookiecutter.package }} import model, schema
 from .limits import BodyLimits
 from .metrics import Metrics, RequestMetrics
 from .predictions import PredictionLog, Row
-from .requests import Answer, FieldProblem, Payload, Prediction, Problem, Record, frame_of, records_of
-from .store import Loaded, ModelStore, Registry
+from .requests import (
+    WIDEST,
+    Answer,
+    FieldProblem,
+    Payload,
+    Prediction,
+    Problem,
+    Record,
+    frame_of,
+    records_of,
+    widest,
+)
+from .store import Loaded, ModelStore, Registry, StoreEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -41,12 +53,16 @@ class JsonRequest(Request):
         """Return the parsed body.
 
         Raises:
-            HTTPException: 400, it isn't JSON in UTF-8, or is nested too deeply.
+            HTTPException: 400, it isn't JSON in UTF-8, or is too deep; 422, a record is far too wide.
         """
         try:
-            return from_json(await self.body())
+            value = from_json(await self.body())
         except ValueError as error:
             raise HTTPException(400, f"the body is not JSON: {error}") from None
+        if (width := widest(value)) > WIDEST:
+            expected = len(schema.FEATURES)
+            raise HTTPException(422, f"a record has {width} columns, and the model takes {expected}")
+        return value
 
 
 class JsonRoute(APIRoute):
@@ -77,7 +93,7 @@ class Service:
             backlog_rows=settings.log_backlog_rows,
         )
         self.metrics = Metrics(lambda: self.log.counts)
-        self.store = ModelStore(registry, settings.model_poll_seconds, self.metrics.model_event)
+        self.store = ModelStore(registry, settings.model_poll_seconds, self._model_event)
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -91,6 +107,15 @@ class Service:
         finally:
             await run_sync(self.store.stop)
             await run_sync(self.log.stop)
+
+    def _model_event(self, event: StoreEvent) -> None:
+        self.metrics.model_event(event)
+        if event.loaded is not None:
+            # The libraries and the model are hundreds of thousands of objects that stay. Unless they are put
+            # aside, the garbage collector walks through all of them within a request that allocates much.
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     async def predict(self, payload: Payload) -> Answer:
         """Predict the target for one record, or for several as {"records": [...]}."""

@@ -11,6 +11,10 @@ from typing_extensions import TypedDict
 
 from {{ cookiecutter.package }}.schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC
 
+MAX_UNKNOWN_COLUMNS = 50
+WIDEST = len(FEATURES) + MAX_UNKNOWN_COLUMNS
+"""Columns of a record, beyond which it isn't checked: every unknown one would make an error of its own."""
+
 LARGEST_INTEGER = 2**53
 """Beyond it, a float64, which is what models compute with, no longer tells neighbouring integers apart."""
 
@@ -97,6 +101,12 @@ class Problem(BaseModel):
 
     detail: str
     errors: list[FieldProblem] = []
+
+
+def widest(value: Any) -> int:
+    """Return the most columns that any record of an unchecked body has."""
+    records = value["records"] if _form(value) == "batch" else [value]
+    return max((len(record) for record in records if isinstance(record, dict)), default=0)
 
 
 def records_of(payload: Record | Batch) -> list[Record]:
