@@ -43,6 +43,8 @@ def generate(tour: Tour) -> str:
 
 def set_up(tour: Tour) -> str:
     """`make setup`, and the first commit."""
+    # A repository of its own, also where the tour runs inside another one.
+    tour.tool("git", "init", "--quiet", "--initial-branch", "main", log="git")
     ensure_ready(tour.project, lambda _: None)
     tour.tool("git", "add", "--all", log="git")
     tour.tool("git", "commit", "--quiet", "--message", "Generate the project", log="git")

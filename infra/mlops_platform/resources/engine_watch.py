@@ -1,12 +1,13 @@
-"""Ends this plugin when the engine that runs it is gone.
+"""Ends this plugin, and the language host beside it, when the engine that runs them is gone.
 
-Pulumi tells a plugin to end, but a killed engine tells nobody anything. Its plugin would stay forever, and go on with
-what it was at while the next engine begins.
+Pulumi tells its plugins to end, but a killed engine tells nobody anything. They would stay forever, and this one would
+go on with what it was at while the next engine begins.
 """
 
 from __future__ import annotations
 
 import functools
+import contextlib
 import os
 import threading
 import time
@@ -32,6 +33,12 @@ def _engine() -> psutil.Process | None:
 
 
 def _watch(engine: psutil.Process) -> None:
+    others: list[psutil.Process] = []
     while marks.is_live(engine):
+        with contextlib.suppress(psutil.Error):
+            others = [child for child in engine.children() if child.name().startswith("pulumi-language")] or others
         time.sleep(_POLL_SECONDS)
+    for other in others:
+        with contextlib.suppress(psutil.Error):
+            other.terminate()
     os._exit(1)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from {{ cookiecutter.package }} import config, model, registry, stages
+from {{ cookiecutter.package }} import config, data, model, registry, stages
 from {{ cookiecutter.package }}.errors import RegistryError, UntrustedModelError
 from {{ cookiecutter.package }}.schema import PROJECT
 
@@ -24,7 +24,8 @@ def project(trained, tmp_path):
             metrics["model"][metrics["metric"]] = score
             metrics["constant"][metrics["metric"]] = -1.0
             metrics["noise"] = 10.0
-            return registry.register(models, trained.prepared, metrics, trained.reports, trained.params)
+            params = config.parse({"gate": {"tolerance": 0.99}})
+            return registry.register(models, trained.prepared, metrics, trained.reports, params)
 
     return Project()
 
@@ -54,13 +55,13 @@ def test_the_life_of_a_champion(project, trained, tmp_path):
     assert (again.promoted, again.version) == (True, "1")
     assert "decided before" in again.reason
 
-    refused = project.register(-0.99, seed=1)
+    refused = project.register(-2.0, seed=1)
     assert (refused.promoted, refused.version) == (False, "2")
-    assert refused.champion is not None
     assert registry.champion().version == "1"
 
     better = project.register(1.0, seed=2)
     assert (better.promoted, better.version) == (True, "3")
+    assert better.champion is not None
     assert registry.champion().version == "3"
 
     assert registry.rollback().version == "1"
@@ -77,7 +78,8 @@ def test_a_run_holds_everything_that_explains_it(project, trained):
     client = MlflowClient("sqlite:///mlflow.db")
     run = client.get_run(champion.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.params == {name: str(value) for name, value in trained.params.flat().items()}
+    assert run.data.params.keys() == trained.params.flat().keys()
+    assert run.data.params["model.kind"] == trained.params.model.kind
     assert {"training_seconds", "training_cpu_seconds", "training_peak_memory_mb"} <= set(run.data.metrics)
     assert run.data.tags["data_version"] == trained.metrics["data_version"]
     dataset = run.inputs.dataset_inputs[0].dataset
@@ -113,3 +115,19 @@ def test_a_dead_server_is_a_clear_error(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(RegistryError, match="MLFLOW_TRACKING_URI"):
         registry.champion()
+
+
+def test_a_champion_that_knows_the_test_rows_is_not_compared_on_them(project, trained, monkeypatch):
+    project.register(1.0)
+    monkeypatch.setattr(data, "unseen", lambda rows, origin: rows.head(1))
+    decision = project.register(1.0, seed=1)
+    assert not decision.promoted
+    assert f"only 1 of {len(trained.test_rows)} test rows are new to it" in decision.reason
+
+
+def test_a_champion_of_other_columns_gives_way(project, monkeypatch):
+    project.register(1.0)
+    monkeypatch.setattr(registry, "FEATURES", ("another",))
+    decision = project.register(1.0, seed=1)
+    assert decision.promoted
+    assert "trained on other columns" in decision.reason

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from .errors import DataError
 from .schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC, REQUIRED, TARGET, TASK, TIME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .config import SplitParams
 
 RAW = Path("data/raw")
@@ -166,7 +168,9 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     """Hold rows back for the evaluation.
 
     With a time column, the test rows are the latest ones and no moment is on both sides: a model is judged on
-    its future. Without one, rows are shuffled, with the classes in the same proportions on both sides.
+    its future. Without one, a row's own content decides by its hash. A row then stays on its side when data
+    is added, so that an older model can be judged on the same rows, and copies of a row are never on both
+    sides.
 
     Returns:
         The training rows and the test rows.
@@ -175,11 +179,12 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
         DataError: one side would be empty, or would lack what the task needs.
     """
     if TIME is not None:
-        ordered = frame.sort_values(TIME, kind="stable", ignore_index=True)
-        cut = ordered[TIME].iloc[min(int(len(ordered) * (1 - params.test_size)), len(ordered) - 1)]
-        train, test = ordered[ordered[TIME] < cut], ordered[ordered[TIME] >= cut]
+        frame = frame.sort_values(TIME, kind="stable", ignore_index=True)
+        cut = frame[TIME].iloc[min(int(len(frame) * (1 - params.test_size)), len(frame) - 1)]
+        held_back = frame[TIME] >= cut
     else:
-        train, test = _shuffled(frame, params)
+        held_back = _drawn(frame, params.test_size, params.seed)
+    train, test = frame[~held_back], frame[held_back]
     if train.empty or test.empty:
         raise DataError(f"{len(frame)} rows can't be split into training and test rows", "add more data")
     if TASK == "classification":
@@ -192,18 +197,28 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     return train.reset_index(drop=True), test.reset_index(drop=True)
 
 
-def _shuffled(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.DataFrame]:
-    from sklearn.model_selection import train_test_split
+def provenance(train: pd.DataFrame, params: SplitParams) -> dict[str, Any]:
+    """Return what `unseen` needs to know about a model's training rows, as plain data."""
+    until = None if TIME is None else train[TIME].max().isoformat()
+    return {"trained_until": until, "test_size": params.test_size, "seed": params.seed}
 
-    # A class with a single row can't be on both sides: such data is split without regard to classes.
-    stratify = frame[TARGET] if TASK == "classification" and frame[TARGET].value_counts().min() > 1 else None
-    try:
-        train, test = train_test_split(
-            frame, test_size=params.test_size, random_state=params.seed, stratify=stratify
-        )
-    except ValueError as error:
-        raise DataError(f"{len(frame)} rows can't be split: {error}", "add more data") from error
-    return train, test
+
+def unseen(rows: pd.DataFrame, origin: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows that a model can't have been trained on.
+
+    Args:
+        rows: in normal form.
+        origin: what `provenance` returned when the model was trained.
+    """
+    if TIME is not None:
+        return rows[rows[TIME] > pd.Timestamp(origin["trained_until"])]
+    return rows[_drawn(rows, origin["test_size"], origin["seed"])]
+
+
+def _drawn(rows: pd.DataFrame, share: float, seed: int) -> pd.Series:
+    """Say of each row whether its content draws it into a share of all rows."""
+    hashes = pd.util.hash_pandas_object(rows[list(REQUIRED)], index=False, hash_key=f"{seed:016d}")
+    return hashes < np.uint64(share * 2**64)
 
 
 def _is_boolean(name: str) -> bool:

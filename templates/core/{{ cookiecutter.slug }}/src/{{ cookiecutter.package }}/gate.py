@@ -8,16 +8,31 @@ NOISE_ERRORS = 2.0  # standard errors within which model and baseline can't be t
 
 
 @dataclass(frozen=True, slots=True)
+class Duel:
+    """The primary metric of the new model and of the champion, on test rows that neither was trained on.
+
+    Attributes:
+        candidate: the new model's.
+        champion: the present champion's.
+        rows: how many rows they were measured on.
+    """
+
+    candidate: float
+    champion: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
-    """The primary metric of everything the gate compares, all on the same test rows. Higher is better.
+    """The primary metric of everything the gate compares. Higher is better.
 
     Attributes:
         metric: its name.
-        candidate: the new model's.
-        baseline: a linear model's.
-        constant: that of an answer which ignores the features.
+        candidate: the new model's, on all test rows.
+        baseline: a linear model's, on the same rows.
+        constant: that of an answer which ignores the features, on the same rows.
         noise: standard error of the difference between candidate and baseline.
-        champion: the present champion's; None if there is none, or if it can't answer these rows.
+        duel: the comparison with the champion; None if there is no champion.
     """
 
     metric: str
@@ -25,7 +40,7 @@ class Scores:
     baseline: float
     constant: float
     noise: float
-    champion: float | None
+    duel: Duel | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +51,10 @@ class Decision:
         promoted: whether it is the champion now.
         reason: one sentence for a person.
         metric: the metric that decided.
-        candidate: its value for the new model.
-        champion: its value for the champion of before, if there was one.
-        baseline: its value for the stronger of the linear model and the constant answer.
+        candidate: its value for the new model: on the rows of the comparison with the champion if there was
+            one, else on all test rows.
+        champion: its value for the champion of before, on the same rows.
+        baseline: its value for the stronger of the linear model and the constant answer, on all test rows.
         version: the new model's version in the registry.
     """
 
@@ -63,19 +79,27 @@ def decide(scores: Scores, tolerance: float) -> Decision:
         scores: what was measured.
         tolerance: in units of the metric.
     """
-    metric, candidate = scores.metric, scores.candidate
-    score = f"{metric} {candidate:.4f}"
+    candidate, duel = scores.candidate, scores.duel
+    score = f"{scores.metric} {candidate:.4f}"
     slack = max(tolerance, NOISE_ERRORS * scores.noise)
-    champion = scores.champion
     # `not (a > b)` rather than `a <= b`: a metric that is NaN must refuse.
+    promoted = False
     if not candidate > scores.constant:
-        promoted, reason = False, f"{score} doesn't beat an answer without features, {scores.constant:.4f}"
+        reason = f"{score} doesn't beat an answer without features, {scores.constant:.4f}"
     elif not candidate >= scores.baseline - slack:
-        promoted, reason = False, f"{score} is clearly below the linear baseline, {scores.baseline:.4f}"
-    elif champion is not None and not candidate >= champion - tolerance:
-        promoted, reason = False, f"{score} is below the champion's {champion:.4f} on the same rows"
-    elif champion is not None:
-        promoted, reason = True, f"{score} against the champion's {champion:.4f} on the same rows"
-    else:
+        reason = f"{score} is clearly below the linear baseline, {scores.baseline:.4f}"
+    elif duel is None:
         promoted, reason = True, f"{score} against the linear baseline's {scores.baseline:.4f}"
-    return Decision(promoted, reason, metric, candidate, champion, max(scores.baseline, scores.constant))
+    else:
+        promoted = duel.candidate >= duel.champion - tolerance
+        verb = "against" if promoted else "is below"
+        where = f"on {duel.rows:,} rows that are new to both"
+        reason = f"{scores.metric} {duel.candidate:.4f} {verb} the champion's {duel.champion:.4f}, {where}"
+    return Decision(
+        promoted=promoted,
+        reason=reason,
+        metric=scores.metric,
+        candidate=candidate if duel is None else duel.candidate,
+        champion=None if duel is None else duel.champion,
+        baseline=max(scores.baseline, scores.constant),
+    )

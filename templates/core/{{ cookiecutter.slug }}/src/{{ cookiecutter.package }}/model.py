@@ -42,7 +42,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
 MODEL_FILE = "model.skops"
 CARD_FILE = "model.json"
 FOLDS = 5
-PARALLEL_ROWS = 50_000
+PARALLEL_ROWS = 250_000
 
 
 def build(params: ModelParams, rows: int) -> Pipeline:

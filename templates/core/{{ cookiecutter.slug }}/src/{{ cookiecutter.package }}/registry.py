@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from . import tracking
 from .errors import RegistryError
-from .schema import FEATURES, PROJECT
+from .schema import FEATURES, PROJECT, TARGET, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import mlflow
     from mlflow.entities.model_registry import ModelVersion as StoredVersion
+    from sklearn.pipeline import Pipeline
 
     from .config import Params
-    from .gate import Decision
+    from .gate import Decision, Duel
 
 ALIAS = "champion"
+MIN_UNSEEN = 0.1  # share of the test rows that must be new to the champion
+MIN_CLASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def register(
             )
         elif "gate" in stored.tags:
             return _repeated(stored)
-        decision = replace(_judge(client, prepared, metrics, params), version=str(stored.version))
+        decision = replace(_judge(client, models, prepared, metrics, params), version=str(stored.version))
         _apply(client, stored, decision)
         return decision
 
@@ -185,9 +188,9 @@ def _find(client: mlflow.MlflowClient, sha256: str) -> StoredVersion | None:
 
 
 def _judge(
-    client: mlflow.MlflowClient, prepared: Path, metrics: Mapping[str, Any], params: Params
+    client: mlflow.MlflowClient, models: Path, prepared: Path, metrics: Mapping[str, Any], params: Params
 ) -> Decision:
-    from . import gate
+    from . import gate, model, stages
 
     name = metrics["metric"]
     scores = gate.Scores(
@@ -196,36 +199,47 @@ def _judge(
         baseline=metrics["baseline"][name],
         constant=metrics["constant"][name],
         noise=metrics["noise"],
-        champion=_champion_score(client, prepared),
+        duel=None,
     )
     decision = gate.decide(scores, params.gate.tolerance)
-    if scores.champion is None and (present := _champion(client)) is not None:
-        reason = (
-            f"{decision.reason}; version {present.version} was trained on other columns and can't be compared"
-        )
-        return replace(decision, reason=reason)
-    return decision
-
-
-def _champion_score(client: mlflow.MlflowClient, prepared: Path) -> float | None:
-    """Return the champion's primary metric on the new test rows.
-
-    None if there is no champion, or if it was trained on other features than these rows have.
-    """
-    import pandas as pd
-
-    from . import evaluate, model, stages
-
     stored = _champion(client)
-    if stored is None:
-        return None
+    if stored is None or not decision.promoted:
+        return decision
     version = _version(client, stored)
     with tempfile.TemporaryDirectory() as folder:
         files = Path(client.download_artifacts(version.run_id, tracking.ARTIFACT_PATH, folder))
-        fitted = model.load(files, version.sha256)
-        if stages.read_json(files / model.CARD_FILE)["features"] != list(FEATURES):
-            return None
-    return evaluate.score(fitted, pd.read_parquet(prepared / "test.parquet"))
+        present = model.load(files, version.sha256)
+        card = stages.read_json(files / model.CARD_FILE)
+    if card["features"] != list(FEATURES):
+        # Nothing in this commit can ask it either: to keep it would keep nothing in use.
+        reason = f"{decision.reason}; the champion, version {version.version}, was trained on other columns"
+        return replace(decision, reason=reason)
+    duel = _duel(models, prepared, present, card["origin"])
+    if isinstance(duel, str):
+        reason = f"can't be compared with the champion, version {version.version}: {duel}"
+        return replace(decision, promoted=False, reason=reason)
+    return gate.decide(replace(scores, duel=duel), params.gate.tolerance)
+
+
+def _duel(models: Path, prepared: Path, champion: Pipeline, origin: Mapping[str, Any]) -> Duel | str:
+    """Measure the new model and the champion on the test rows that the champion wasn't trained on.
+
+    Returns:
+        The result, or in words why there is none.
+    """
+    import pandas as pd
+
+    from . import data, evaluate, model, stages
+    from .gate import Duel
+
+    test = pd.read_parquet(prepared / "test.parquet")
+    rows = data.unseen(test, origin)
+    if len(rows) < len(test) * MIN_UNSEEN or (
+        TASK == "classification" and rows[TARGET].nunique() < MIN_CLASSES
+    ):
+        return f"only {len(rows)} of {len(test)} test rows are new to it, too few to judge; add newer data"
+    candidate = model.load(models / stages.MODEL)
+    return Duel(evaluate.score(candidate, rows), evaluate.score(champion, rows), len(rows))
 
 
 def _apply(client: mlflow.MlflowClient, stored: StoredVersion, decision: Decision) -> None:

@@ -84,7 +84,11 @@ def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
         "peak_memory_mb": round(_peak_memory_mb(), 1),
     }
     baseline = model.fit(replace(params.model, kind="linear"), rows)
-    about = {"rows": len(rows), "data_version": split["data_version"]}
+    about = {
+        "rows": len(rows),
+        "data_version": split["data_version"],
+        "origin": data.provenance(rows, params.split),
+    }
     model.save(fitted, models / MODEL, **about)
     model.save(baseline, models / BASELINE, **about)
     reference = rows.sample(n=min(len(rows), REFERENCE_ROWS), random_state=params.split.seed).sort_index()
