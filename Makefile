@@ -38,6 +38,7 @@ lint: setup ## ruff and mypy over everything of our own
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@cd infra && ../$(BIN)/mypy --strict --cache-dir ../.mypy_cache/infra mlops_platform __main__.py
 
 format: setup ## let ruff put the code in order
 	@$(BIN)/ruff check --fix --quiet .

@@ -32,9 +32,7 @@ _REQUIREMENT_FILES = {
 }
 _SAMPLE = "tests/data/sample.csv"
 _SAMPLE_LIMIT = 5_000_000
-_LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", "Pulumi.*.yaml"
-)
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", "Pulumi.*.yaml")
 
 
 def render(spec: specs.ProjectSpec, layers: Iterable[Layer], *, data: Path, into: Path) -> None:

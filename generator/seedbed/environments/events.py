@@ -92,6 +92,8 @@ class Recorder:
         # The engine closes with a summary of what it has said already.
         if not text or text in {"update failed", "preview failed", "destroy failed", "refresh failed"}:
             return
+        # A provider's error comes with the trace of the program that runs it; what follows its name is for the person.
+        text = text.rpartition("PlatformError: ")[2]
         where = f"{_identity(urn)[1]}: " if urn and _identity(urn)[0] != "Stack" else ""
         self.problems.append(f"{where}{text}")
 

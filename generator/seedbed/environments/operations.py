@@ -75,7 +75,8 @@ def up(project: Project, name: str, progress: Progress) -> Outcome:
 
 def refresh(project: Project, name: str, progress: Progress) -> Outcome:
     """Record what really runs; the changes are the drift that was found."""
-    return _operate(project, name, progress, "refresh")
+    # What a killed run was just creating is either adopted by the next `up` or not there: nothing to keep asking about.
+    return _operate(project, name, progress, "refresh", clear_pending_creates=True)
 
 
 def status(project: Project, name: str, progress: Progress) -> Status:
@@ -143,6 +144,7 @@ def down(project: Project, name: str, progress: Progress, *, confirmed: str | No
         return found
     ensure_ready(project, progress.say)
     stack = stacks.open_stack(project, name, progress.say)
+    stacks.break_dead_lock(project, name, progress.say)
     resources = _resources(stack)
     recorder = Recorder("down", progress.step)
     with _explained(name, recorder):
@@ -157,14 +159,17 @@ def down(project: Project, name: str, progress: Progress, *, confirmed: str | No
     return found
 
 
-def _operate(project: Project, name: str, progress: Progress, verb: str, *, create: bool = False) -> Outcome:
+def _operate(
+    project: Project, name: str, progress: Progress, verb: str, *, create: bool = False, **options: bool
+) -> Outcome:
     started = time.monotonic()
     environment_of(project.spec, name)
     ensure_ready(project, progress.say)
     recorder = Recorder(verb, progress.step)
     with _explained(name, recorder):
         stack = stacks.open_stack(project, name, progress.say, create=create)
-        getattr(stack, verb)(on_event=recorder, color="never")
+        stacks.break_dead_lock(project, name, progress.say)
+        getattr(stack, verb)(on_event=recorder, color="never", **options)
     return Outcome(name, dict(recorder.changes), recorder.unchanged, time.monotonic() - started, recorder.outputs)
 
 
@@ -194,7 +199,7 @@ def _explained(name: str, recorder: Recorder) -> Iterator[None]:
     except ConcurrentUpdateError as error:
         raise ConflictError(
             f"Somebody else is changing environment '{name}':\n{_last_lines(str(error))}",
-            hint="Wait for them. If their process is dead, `pulumi cancel` in infra/ releases the lock.",
+            hint="Wait for them. A lock left by a run on another machine goes with `pulumi cancel` in infra/.",
         ) from error
     except CommandError as error:
         text = str(error)

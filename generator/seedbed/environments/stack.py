@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from seedbed import toolchain
 from seedbed.environments.project import Project
@@ -85,6 +89,19 @@ def remove(project: Project, name: str, stack: Stack) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for leftover in (state / "stacks" / PROGRAM).glob(f"{name}.json*"):
         leftover.unlink(missing_ok=True)
+
+
+def break_dead_lock(project: Project, name: str, say: Callable[[str], None]) -> None:
+    """Remove the lock of an engine that was killed; one whose owner may be alive, or elsewhere, stays."""
+    for path in (project.own_folder / "state" / ".pulumi" / "locks").glob(f"**/{PROGRAM}/{name}/*.json"):
+        try:
+            lock = json.loads(path.read_text(encoding="utf-8"))
+            pid, host = int(lock["pid"]), str(lock["hostname"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if host == socket.gethostname() and not psutil.pid_exists(pid):
+            say(f"An earlier run (process {pid}) was killed and left its lock: removing it")
+            path.unlink(missing_ok=True)
 
 
 def _state_file(project: Project, name: str) -> Path:

@@ -6,8 +6,8 @@ go on with what it was at while the next engine begins.
 
 from __future__ import annotations
 
-import functools
 import contextlib
+import functools
 import os
 import threading
 import time
