@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from {{ cookiecutter.package }} import config, data
+
 from support import ROOT, SAMPLE, Trained
 
 ENVIRONMENT = (

@@ -2,6 +2,7 @@ import pytest
 
 from {{ cookiecutter.package }} import config
 from {{ cookiecutter.package }}.errors import ConfigError
+
 from support import ROOT
 
 

@@ -5,6 +5,7 @@ import pytest
 from {{ cookiecutter.package }} import config, data
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET, TASK, TIME
+
 from support import SAMPLE
 
 

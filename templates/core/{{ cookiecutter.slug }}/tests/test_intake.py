@@ -11,6 +11,7 @@ import yaml
 from {{ cookiecutter.package }} import data, intake
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import TARGET
+
 from support import ROOT, SAMPLE
 
 

@@ -8,6 +8,7 @@ import pytest
 from {{ cookiecutter.package }} import __main__ as program
 from {{ cookiecutter.package }} import registry
 from {{ cookiecutter.package }}.gate import Decision
+
 from support import ROOT
 
 
@@ -39,7 +40,8 @@ def test_a_refusal_by_the_gate_is_no_failure(trained, monkeypatch, capsys, promo
 
 
 def test_help_needs_no_machine_learning_library():
-    code = "import sys, {{ cookiecutter.package }}.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\n"
+    code = "import sys\nimport {{ cookiecutter.package }}.__main__ as m\n"
+    code += "try: m.main(['--help'])\nexcept SystemExit: pass\n"
     code += "print([name for name in ('pandas', 'sklearn', 'mlflow', 'pandera') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -1,4 +1,4 @@
-"""The project's command line: `python -m {{ cookiecutter.package }} COMMAND`, in the project's root folder."""
+"""The project's commands; run them in its root folder."""
 
 from __future__ import annotations
 

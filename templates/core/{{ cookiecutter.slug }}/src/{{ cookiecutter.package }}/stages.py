@@ -66,7 +66,7 @@ def prepare(raw: Path, prepared: Path, params: Params) -> dict[str, Any]:
 def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
     """Fit the model and the baseline, and store both under `models`, with what it cost in `training.json`.
 
-    The model's folder also gets `reference.parquet`: training rows that monitoring compares live data with.
+    The model's folder also gets `reference.parquet`: training rows to compare live data with.
 
     Returns:
         The content of `training.json`: `seconds`, `cpu_seconds` and `peak_memory_mb`.

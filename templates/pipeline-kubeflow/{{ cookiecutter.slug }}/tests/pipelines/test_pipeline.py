@@ -10,6 +10,7 @@ import yaml
 from {{ cookiecutter.package }} import config, data
 from {{ cookiecutter.package }}.pipelines import __main__ as program
 from {{ cookiecutter.package }}.pipelines import pipeline, store
+
 from support import ROOT
 
 
