@@ -27,7 +27,7 @@ demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed tour --into build/demo $(if $(KEEP),--keep)
 
 test: setup ## the whole test suite
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 golden: setup ## accept the present generated trees as the expected ones
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/unit/test_golden.py

@@ -38,6 +38,8 @@ LAYERS = (
     Layer("serving-fastapi", lambda spec: spec.choices.serving == "fastapi"),
     Layer("monitoring", lambda spec: spec.choices.monitoring),
     Layer("ci-github", lambda spec: spec.choices.ci == "github"),
+    Layer("license-apache", lambda spec: spec.project.license == "Apache-2.0"),
+    Layer("license-mit", lambda spec: spec.project.license == "MIT"),
 )
 
 

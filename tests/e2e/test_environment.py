@@ -178,6 +178,28 @@ def test_ctrl_c_during_up_leaves_a_state_that_up_completes(seedbed, root):
     assert len(servers) == 1
 
 
+def test_a_killed_run_is_recovered_by_the_next(seedbed, root):
+    """kill -9 of seedbed and of the engine, in the middle of starting MLflow: nothing twice, no lock that stays."""
+    state, home = root / ".seedbed" / "state" / ".pulumi", root / ".seedbed" / "environments" / "dev"
+    os.kill(process(seedbed, root, "mlflow")["pid"], signal.SIGKILL)
+    running = psutil.Popen(
+        [sys.executable, "-m", "seedbed", "up", "dev"], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not any("mlflow server" in command for command in inventory.marked_processes(home).values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for victim in [running, *running.children(recursive=True)]:
+        if victim.name() in {"pulumi", running.name()}:
+            victim.kill()
+    running.wait(20)
+    assert list(state.glob("locks/**/*.json"))
+    again = ok(seedbed("up", "dev", cwd=root))
+    assert "left its lock: removing it" in again.err
+    assert ok(seedbed("status", "dev", "--json", cwd=root)).json["healthy"]
+    assert len([c for c in inventory.marked_processes(home).values() if "mlflow server" in c]) == 1
+
+
 def test_down_asks_and_protection_holds(seedbed, root):
     assert seedbed("down", "dev", cwd=root).code == 5
     spec = root / "seedbed.toml"

@@ -155,8 +155,19 @@ def test_the_project_can_be_made_again_from_its_own_spec(tmp_path, monkeypatch):
     ("key", "value", "layer", "traces"),
     [
         ("choices__ci", "none", "ci-github", [".github", "workflows"]),
-        ("choices__serving", "none", "serving-fastapi", [".serving", "serving_", "make serve", "fastapi", "uvicorn", "ocker"]),
-        ("choices__monitoring", "false", "monitoring", ["onitoring", "make monitor", "evidently", "grafana", "prometheus.yml"]),
+        (
+            "choices__serving",
+            "none",
+            "serving-fastapi",
+            [".serving", "serving_", "make serve", "fastapi", "uvicorn", "ocker"],
+        ),
+        ("project__license", "none", "license-apache", ["LICENSE", "Apache"]),
+        (
+            "choices__monitoring",
+            "false",
+            "monitoring",
+            ["onitoring", "make monitor", "evidently", "grafana", "prometheus.yml"],
+        ),
     ],
 )
 def test_what_is_not_chosen_leaves_no_trace(tmp_path, monkeypatch, key, value, layer, traces):

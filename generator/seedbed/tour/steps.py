@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import shutil
 import tempfile
 import time
@@ -124,17 +125,18 @@ def retrain(tour: Tour) -> str:
     """With July in the data, the gate compares; then the champion is rolled back and the service follows."""
     before = _champion(tour)
     _add_month(tour, JULY, replace=False)
-    tour.python("-m", f"{tour.package}.pipelines", "run", log="retraining")
-    after = _champion(tour)
-    promoted = after["version"] != before["version"]
-    newest = str(int(before["version"]) + 1)
-    decision = f"version {newest} {'promoted' if promoted else 'refused'} by the gate"
+    output = tour.python("-m", f"{tour.package}.pipelines", "run", log="retraining")
+    found = re.search(r"(promoted|refused): (version \d+: .+)", output)
+    if not found:
+        raise InfrastructureError("The retraining printed no decision of the gate", hint=f"See {tour.logs}")
+    after, promoted = _champion(tour), found[1] == "promoted"
+    decision = f"{found[1]}: {found[2].strip()}"
     tour.report.retraining = {"promoted": promoted, "champion": after["version"], "decision": decision}
     if promoted:
         _wait_for_version(tour, after["version"])
         tour.python("-m", tour.package, "rollback", log="rollback")
         _wait_for_version(tour, before["version"])
-        decision += f", served without a restart; rolled back to version {before['version']}"
+        decision += f"; served without a restart; rolled back to version {before['version']}"
         tour.report.retraining |= {"decision": decision, "rolled_back_to": before["version"]}
     return decision
 
