@@ -10,7 +10,7 @@ import urllib.request
 
 import psutil
 import pytest
-from tests.e2e.conftest import run
+from tests.conftest import run
 
 from seedbed.environments import inventory
 
@@ -155,6 +155,7 @@ def test_a_second_writer_is_refused(seedbed, root):
     assert first.returncode == 0, out + err
     assert second.code == 5
     assert "Somebody else is changing" in second.err
+    assert "(pid " in second.err
 
 
 def test_ctrl_c_during_up_leaves_a_state_that_up_completes(seedbed, root):
@@ -189,9 +190,9 @@ def test_a_killed_run_is_recovered_by_the_next(seedbed, root):
     while not any("mlflow server" in command for command in inventory.marked_processes(home).values()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    for victim in [running, *running.children(recursive=True)]:
-        if victim.name() in {"pulumi", running.name()}:
-            victim.kill()
+    engine = next(child for child in running.children(recursive=True) if child.name() == "pulumi")
+    running.kill()
+    engine.kill()
     running.wait(20)
     assert list(state.glob("locks/**/*.json"))
     again = ok(seedbed("up", "dev", cwd=root))

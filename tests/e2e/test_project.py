@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from tests.e2e.conftest import run
+from tests.conftest import run
 
 from seedbed.environments import inventory
 

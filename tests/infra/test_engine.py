@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -29,10 +28,10 @@ FAST = [*QUIET, "--skip-preview"]
 class Project:
     """A generated repository, as far as infra is concerned."""
 
-    def __init__(self, root, cli, pulumi_home):
+    def __init__(self, root, cli, pulumi_home, scripts):
         self.root, self.cli = root, cli
         shutil.copytree(INFRA, root / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-        path = os.pathsep.join([str(Path(sys.executable).parent), str(Path(cli).parent), os.environ["PATH"]])
+        path = os.pathsep.join([str(scripts), str(Path(cli).parent), os.environ["PATH"]])
         self.environment = {
             **os.environ,
             "PATH": path,
@@ -107,13 +106,12 @@ class Project:
 
 
 @pytest.fixture
-def project(pulumi_cli, weed, tmp_path):
-    pytest.importorskip("mlflow", reason="MLflow is not installed here")
-    made = Project(tmp_path / "repository", pulumi_cli, tmp_path / "pulumi-home")
-    made.run("stack", "init", "dev", "--non-interactive")
-    yield made
-    left = marks.find(made.home)
-    marks.stop(made.home)
+def project(pulumi_cli, made, tmp_path):
+    set_up = Project(tmp_path / "repository", pulumi_cli, tmp_path / "pulumi-home", made.root / ".venv/bin")
+    set_up.run("stack", "init", "dev", "--non-interactive")
+    yield set_up
+    left = marks.find(set_up.home)
+    marks.stop(set_up.home)
     assert not left, "the test left processes running"
 
 

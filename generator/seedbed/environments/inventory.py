@@ -82,6 +82,19 @@ def is_alive(pid: int, created: float) -> bool:
         return False
 
 
+def is_running(pid: int, since: float) -> bool:
+    """Whether the process that had this number at that time (seconds since 1970) may still run."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= since + 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # another user's: nothing is proven
+        return True
+
+
 def _answers(port: int) -> bool:
     with socket.socket() as connection:
         connection.settimeout(1)

@@ -5,6 +5,7 @@ Each returns what happened and raises a typed error otherwise; what happens mean
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -197,8 +198,9 @@ def _explained(name: str, recorder: Recorder) -> Iterator[None]:
     except StackNotFoundError as error:
         raise InfrastructureError(f"Environment '{name}' is not up", hint=f"Run `seedbed up {name}` first.") from error
     except ConcurrentUpdateError as error:
+        holder = re.search(r"created by (.+)", str(error))
         raise ConflictError(
-            f"Somebody else is changing environment '{name}':\n{_last_lines(str(error))}",
+            f"Somebody else is changing environment '{name}': {holder[1] if holder else 'holder unknown'}",
             hint="Wait for them. A lock left by a run on another machine goes with `pulumi cancel` in infra/.",
         ) from error
     except CommandError as error:

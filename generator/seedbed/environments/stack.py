@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from seedbed import toolchain
+from seedbed.environments import inventory
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import CONFIG_KEYS, PROGRAM, environment_of, stack_config
 from seedbed.errors import InfrastructureError, SpecError
@@ -96,10 +95,10 @@ def break_dead_lock(project: Project, name: str, say: Callable[[str], None]) -> 
     for path in (project.own_folder / "state" / ".pulumi" / "locks").glob(f"**/{PROGRAM}/{name}/*.json"):
         try:
             lock = json.loads(path.read_text(encoding="utf-8"))
-            pid, host = int(lock["pid"]), str(lock["hostname"])
+            pid, host, since = int(lock["pid"]), str(lock["hostname"]), path.stat().st_mtime
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if host == socket.gethostname() and not psutil.pid_exists(pid):
+        if host == socket.gethostname() and not inventory.is_running(pid, since):
             say(f"An earlier run (process {pid}) was killed and left its lock: removing it")
             path.unlink(missing_ok=True)
 

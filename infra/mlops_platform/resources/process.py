@@ -36,7 +36,9 @@ class ProcessProvider(Provider):
         """Whether it must be started anew: it isn't running, or not as wanted."""
         old, new = _service(olds), _service(expected(olds, news))
         same = (old.home, old.fingerprint, old.residue) == (new.home, new.fingerprint, new.residue)
-        return DiffResult(changes=not same or service.running(new.home, new.name) is None)
+        actual = service.running(new.home, new.name)
+        # A run that was killed may have started another process than the one in the state.
+        return DiffResult(changes=not same or actual is None or actual.pid != int(olds["pid"]))
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Start it anew in its folder, on the same ports where they are free.

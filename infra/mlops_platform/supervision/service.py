@@ -5,6 +5,7 @@ Its folder holds its log, its record and all that it writes, since that is also 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -109,11 +110,17 @@ def ensure(service: Service, previous_ports: Mapping[str, int]) -> record.Record
             else:
                 return recorded
         known_ports = {**previous_ports, **(recorded.ports if recorded else {})}
-        # Before the old process is stopped: a setting that can't be met shall not cost the one that works.
-        ports.require_free(set(service.ports.values()) - {0} - set(known_ports.values()), service.name)
-        marks.stop(service.home, service.name)
-        _clear_residue(service.residue, known_ports)
-        return _start(service, ports.assign(service.ports, service.fixed_distances, known_ports, service.name))
+        try:
+            # Before the old process is stopped: a setting that can't be met shall not cost the one that works.
+            ports.require_free(set(service.ports.values()) - {0} - set(known_ports.values()), service.name)
+            marks.stop(service.home, service.name)
+            _clear_residue(service.residue, known_ports)
+            chosen = ports.assign(service.ports, service.fixed_distances, known_ports, service.name)
+        except PlatformError:
+            with contextlib.suppress(OSError):  # not empty: it has data
+                service.folder.rmdir()
+            raise
+        return _start(service, chosen)
 
 
 def running(home: Path, name: str) -> record.Record | None:
