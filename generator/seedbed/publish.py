@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from seedbed.errors import ConflictError
+from seedbed.signals import termination_as_interrupt
 
 _PREFIX = ".seedbed-staging-"
 _OWNER = "owner"
@@ -37,7 +36,7 @@ def staged(destination: Path) -> Iterator[Path]:
     except OSError as error:
         raise ConflictError(f"Nothing can be written in {parent}: {error.strerror}") from error
     try:
-        with _termination_as_exception():
+        with termination_as_interrupt():
             (staging / _OWNER).write_text(_owner(os.getpid()))
             tree = staging / "tree"
             tree.mkdir()
@@ -84,21 +83,3 @@ def _owner(pid: int) -> str:
         return f"{pid} {psutil.Process(pid).create_time()}"
     except psutil.NoSuchProcess:
         return ""
-
-
-@contextlib.contextmanager
-def _termination_as_exception() -> Iterator[None]:
-    """Let SIGTERM unwind the stack as Ctrl-C does, so that the staging folder is removed."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        previous = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: its owner handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

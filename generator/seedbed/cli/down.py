@@ -43,5 +43,4 @@ def command(env: str, project: Path | None, yes: bool, confirm: str | None, as_j
     if as_json:
         output.emit({"environment": env, "checked": inventory.checked, "leftovers": inventory.leftovers})
         return
-    checked = ", ".join(f"{count} {kind}" for kind, count in inventory.checked.items())
-    output.line(f"Environment {env} is gone. Looked for {checked}: none is left.", bold=True)
+    output.line(f"Environment {env} is gone. Looked for {inventory.describe()}: none is left.", bold=True)

@@ -23,6 +23,14 @@ class Inventory:
     checked: dict[str, int] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
 
+    def describe(self) -> str:
+        """What was looked for, in words."""
+        singular = {"processes": "process"}
+        return ", ".join(
+            f"{count} {kind if count != 1 else singular.get(kind, kind.removesuffix('s'))}"
+            for kind, count in self.checked.items()
+        )
+
 
 def take(home: Path, resources: list[dict[str, Any]]) -> Inventory:
     """Look for what may be left of a local environment.

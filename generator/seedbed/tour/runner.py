@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seedbed.environments.operations import Progress
 from seedbed.errors import ConflictError, SeedbedError
+from seedbed.signals import termination_as_interrupt
 from seedbed.tour.report import Report, StepResult
 from seedbed.tour.state import Tour
 
@@ -47,8 +48,9 @@ def run(options: Options) -> Report:
     tour = Tour(into, options.progress)
     interrupted: KeyboardInterrupt | None = None
     try:
-        for number, (title, step) in enumerate(steps.STEPS, start=1):
-            _run_step(tour, options, number, title, step)
+        with termination_as_interrupt():
+            for number, (title, step) in enumerate(steps.STEPS, start=1):
+                _run_step(tour, options, number, title, step)
         tour.report.ok = True
     except SeedbedError as error:
         tour.report.error = f"{error.message}\n{error.hint}".strip()
@@ -75,14 +77,14 @@ def run(options: Options) -> Report:
 def _run_step(tour: Tour, options: Options, number: int, title: str, step: Callable[[Tour], str]) -> None:
     options.on_step(number, title, None)
     started = time.monotonic()
-    result = StepResult(title, 0.0, ok=False)
+    result = StepResult(title, 0.0, ok=False, summary="interrupted")
     tour.report.steps.append(result)
     try:
         result.summary = step(tour)
         result.ok = True
     except Exception as error:
         result.summary = getattr(error, "message", str(error))
-        if isinstance(error, SeedbedError | KeyboardInterrupt):
+        if isinstance(error, SeedbedError):
             raise
         raise SeedbedError(
             f"The step failed in a way it should not: {type(error).__name__}: {error}", hint=f"Logs: {tour.logs}"

@@ -150,9 +150,7 @@ def take_down(tour: Tour) -> str:
         return "nothing was up"
     found = operations.down(tour.project, tour.ENVIRONMENT, tour.progress, confirmed=tour.ENVIRONMENT)
     tour.report.leftovers = found.leftovers
-    return (
-        "gone; looked for " + ", ".join(f"{count} {kind}" for kind, count in found.checked.items()) + ": none is left"
-    )
+    return f"gone; looked for {found.describe()}: none is left"
 
 
 Step = tuple[str, Callable[[Tour], str]]
