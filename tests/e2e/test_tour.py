@@ -1,6 +1,10 @@
 """The whole way on real data, as `make demo` runs it, and its report as others may rely on it."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -50,3 +54,25 @@ def test_a_failure_names_the_step_and_takes_everything_down(seedbed, tmp_path):
     assert report["ok"] is False
     assert report["leftovers"] == []
     assert report["steps"][-1] == {**report["steps"][-1], "name": "seedbed down dev", "ok": True}
+
+
+def test_a_terminated_tour_takes_everything_down(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import time\n"
+        "from seedbed.tour import steps\n"
+        "def wait(tour): print('waiting', flush=True); time.sleep(60)\n"
+        "steps.STEPS = (*steps.STEPS[:4], ('Wait', wait))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seedbed", "tour", "--into", "tour"], cwd=tmp_path, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    with process.stdout as stdout:
+        assert stdout.readline() == "waiting\n"
+        home = tmp_path / "tour" / "flight-delays" / ".seedbed" / "environments" / "dev"
+        assert len(inventory.marked_processes(home)) >= 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 130
+    assert inventory.marked_processes(home) == {}
+    assert not home.exists()
+    assert json.loads((tmp_path / "tour" / "report.json").read_text())["error"] == "Interrupted"
