@@ -27,6 +27,7 @@ demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed tour --into build/demo $(if $(KEEP),--keep)
 
 test: setup ## the whole test suite
+	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed doctor --fix > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 golden: setup ## accept the present generated trees as the expected ones

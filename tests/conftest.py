@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import pytest
 from seedbed.toolchain.pulumi_cli import cache_folder
 
 ROOT = Path(__file__).parents[1]
+# A suite that was started in the background has SIGINT ignored, and so would have every program that it interrupts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Taken before any test moves HOME: tools and packages are obtained once for all runs.
 CACHE = cache_folder()
 UV_CACHE = Path(os.environ.get("UV_CACHE_DIR", Path.home() / ".cache" / "uv"))

@@ -141,7 +141,7 @@ def begin_up_and_kill_it(project):
     refusal = project.fail("up", *FAST)  # two at once: the other is told who does the work
     assert "locked by 1 lock(s)" in refusal
     assert f"pid {engine.pid}" in refusal
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60, "must not wait for the lock"
     wait_until(lambda: (found := record.load(project.home / "mlflow")) is not None and found.pid)
     below = psutil.Process(engine.pid).children(recursive=True)
     assert any("pulumi.dynamic" in process.cmdline() for process in below)

@@ -154,7 +154,7 @@ def test_a_process_that_never_answers_as_it_should_is_stopped(make_service, home
     started = time.monotonic()
     with pytest.raises(PlatformError, match="was not ready after 1 s; it was stopped"):
         service.ensure(make_service(mode, seconds=1.0), {})
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert not marks.find(home)
 
 

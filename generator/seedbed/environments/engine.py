@@ -47,12 +47,16 @@ class Engine(PulumiCommand):
             pulumi.automation.errors.CommandError: it failed.
         """
         environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
-        process = subprocess.Popen(
+        started: list[subprocess.Popen[str]] = []
+        # The handlers come first: a child started while SIGINT is ignored, as under nohup, would ignore it for good.
+        with self._forwarding_signals(started) as interruptions, subprocess.Popen(
             [self.command, "--non-interactive", *args],
             cwd=cwd, env=environment, encoding="utf-8", errors="replace", start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        with process, self._forwarding_signals(process) as interruptions:
+        ) as process:  # fmt: skip
+            started.append(process)
+            if interruptions:  # by a signal that came while the child was being started
+                process.send_signal(signal.SIGINT)
             texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
             readers = [
                 threading.Thread(target=_collect, args=(process.stdout, texts["stdout"], on_output)),
@@ -71,7 +75,7 @@ class Engine(PulumiCommand):
         return result
 
     @contextlib.contextmanager
-    def _forwarding_signals(self, process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    def _forwarding_signals(self, started: list[subprocess.Popen[str]]) -> Iterator[list[int]]:
         seen: list[int] = []
 
         def forward(number: int, _frame: FrameType | None) -> None:
@@ -81,8 +85,9 @@ class Engine(PulumiCommand):
                 if len(seen) == 1
                 else "Stopping at once"
             )
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
+            for process in started:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGINT)
 
         if threading.current_thread() is not threading.main_thread():
             yield seen

@@ -7,13 +7,15 @@ version that appears by one rename, so that a run that was cut off never leaves 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +84,11 @@ def obtain(say: Say = lambda _: None) -> PulumiCli:
     """
     if cli := find():
         return cli
+    with _alone(say):
+        return find() or _obtain(say)
+
+
+def _obtain(say: Say) -> PulumiCli:
     reasons = []
     for name, expectation, route in (
         ("Pulumi's installer", "usually under a minute", _install),
@@ -103,6 +110,20 @@ def obtain(say: Say = lambda _: None) -> PulumiCli:
         "The Pulumi CLI could not be obtained:\n" + "\n".join(f"  - {reason}" for reason in reasons),
         hint="Install it from pulumi.com and put it on PATH, or install Go 1.26 or newer and try again.",
     )
+
+
+@contextlib.contextmanager
+def _alone(say: Say) -> Iterator[None]:
+    """One process obtains the CLI; others wait for it. The system releases the lock when its holder ends."""
+    folder = _cached().parents[2]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another process is obtaining the Pulumi CLI: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _cached() -> Path:
