@@ -184,20 +184,17 @@ def _environment(folder: str) -> Any:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"py": _python, "toml": _toml, "json": _json, "md": _markdown}
+    environment.filters |= {"py": _python, "toml": _json, "json": _json, "md": _markdown}
     return environment
 
 
 def _python(value: Any) -> str:
     """A Python literal; strings with double quotes, as the formatter would write them."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-def _toml(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _json(value) if isinstance(value, str) else repr(value)
 
 
 def _json(value: Any) -> str:
+    """JSON, which is YAML too; a string of it is also a TOML basic string."""
     return json.dumps(value, ensure_ascii=False)
 
 

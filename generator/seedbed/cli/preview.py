@@ -20,7 +20,6 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
       seedbed preview dev
       seedbed preview dev --json
     """
-    from seedbed import toolchain
     from seedbed.cli.progress import shown
     from seedbed.cli.up import describe, show
     from seedbed.environments import operations
@@ -28,7 +27,6 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
 
     found = find_project(project)
     with shown(quiet=as_json) as progress:
-        toolchain.obtain(progress.say)
         outcome = operations.preview(found, env, progress)
     if as_json:
         output.emit(describe(outcome))

@@ -27,14 +27,12 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
       seedbed up dev
       seedbed up dev --json
     """
-    from seedbed import toolchain
     from seedbed.cli.progress import shown
     from seedbed.environments import operations
     from seedbed.environments.project import find_project
 
     found = find_project(project)
     with shown(quiet=as_json) as progress:
-        toolchain.obtain(progress.say)
         outcome = operations.up(found, env, progress)
     if as_json:
         output.emit(describe(outcome))

@@ -50,9 +50,9 @@ def take(home: Path, resources: list[dict[str, Any]]) -> Inventory:
     inventory.leftovers += [f"port {port} on 127.0.0.1 still answers" for port in ports if _answers(port)]
     buckets = {str(o["bucket"]) for o in recorded if o.get("bucket")}
     inventory.checked["buckets"] = len(buckets)
-    files = [path for path in home.rglob("*") if path.is_file()] if home.is_dir() else []
     inventory.checked["folders"] = 1
     if home.exists():
+        files = [path for path in home.rglob("*") if path.is_file()]
         inventory.leftovers.append(f"folder {home} with {len(files)} files")
     return inventory
 

@@ -35,15 +35,15 @@ def open_stack(project: Project, name: str, say: Callable[[str], None], *, creat
         project: the project that it belongs to.
         name: the environment.
         say: told what a long operation is doing.
-        create: make the stack if it isn't there.
+        create: make the stack if it isn't there, and obtain the Pulumi CLI if there is none.
 
     Raises:
         SpecError: the spec has no such environment, or its passphrase is gone.
         InfrastructureError: there is no such stack, and none is to be made.
-        ToolMissingError: there is no Pulumi CLI.
+        ToolMissingError: there is no Pulumi CLI, or none can be obtained.
     """
     environment_of(project.spec, name)
-    cli = toolchain.require()
+    cli = toolchain.obtain(say) if create else toolchain.require()
     from pulumi import automation
 
     from seedbed.environments.engine import Engine

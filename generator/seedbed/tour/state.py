@@ -52,18 +52,13 @@ class Tour:
 
     def python(self, *arguments: str, log: str, folder: Path | None = None) -> str:
         """Run the project's own Python with these arguments, and give back what it printed."""
-        command = [str(self.project.scripts / "python"), *arguments]
-        return shell.run(command, folder or self.root, variables=self._variables(), log=self.logs / f"{log}.log")
+        return self.tool("python", *arguments, log=log, folder=folder)
 
     def tool(self, name: str, *arguments: str, log: str, folder: Path | None = None) -> str:
         """Run a program of the project's environment, or of the machine."""
         own = self.project.scripts / name
         command = [str(own) if own.is_file() else name, *arguments]
-        return shell.run(command, folder or self.root, variables=self._variables(), log=self.logs / f"{log}.log")
-
-    def service_variables(self) -> dict[str, str]:
-        """The variables for a program that keeps running."""
-        return self._variables()
+        return shell.run(command, folder or self.root, variables=self.shell_variables(), log=self.logs / f"{log}.log")
 
     def write_running(self) -> None:
         """Say in running.json what was left running, where to look at it, and how to end it."""
@@ -74,10 +69,10 @@ class Tour:
         content = {"project": str(self.root), "look": look, "down": down}
         (self.into / "running.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
-    def _variables(self) -> dict[str, str]:
+    def shell_variables(self) -> dict[str, str]:
+        """The variables of a shell in which the project and its environment are active."""
         # git needs an author for the tour's commits, whoever runs it.
         author = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
                   for what, value in (("NAME", "seedbed tour"), ("EMAIL", "tour@localhost"))}  # fmt: skip
-        # As in a shell in which the project's environment is active.
         path = os.pathsep.join([str(self.project.scripts), os.environ.get("PATH", os.defpath)])
         return {**author, "PATH": path, "VIRTUAL_ENV": str(self.project.scripts.parent), **self.variables}

@@ -190,7 +190,7 @@ def _start(tour: Tour, name: str, arguments: list[str], ready: str) -> service.S
     home = tour.project.home(tour.ENVIRONMENT)
     started = service.start(
         name, [str(tour.project.scripts / "python"), *arguments], tour.root,
-        variables=tour.service_variables(), log=tour.logs / f"{name}.log", home=home,
+        variables=tour.shell_variables(), log=tour.logs / f"{name}.log", home=home,
     )  # fmt: skip
     tour.services.append(started)
     started.wait_for(ready)
