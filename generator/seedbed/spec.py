@@ -16,8 +16,15 @@ FILE_NAME = "seedbed.toml"
 
 Task = Literal["classification", "regression"]
 # A question mark: rows may leave it empty.
-FeatureKind = Literal["number", "integer", "boolean", "category", "number?", "integer?", "boolean?", "category?"]
+FeatureKind = Literal[
+    "number", "integer", "boolean", "category", "date", "number?", "integer?", "boolean?", "category?", "date?"
+]  # fmt: skip
+COLUMN_NAME_LIMIT = 200
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+# A host, perhaps a port, and the lower-case path that images go under.
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
 _ENVIRONMENT_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
@@ -43,26 +50,44 @@ class Project(_Section, frozen=True, kw_only=True):
     license: Annotated[
         Literal["Apache-2.0", "MIT", "none"], msgspec.Meta(description="Licence of the generated repository")
     ] = "Apache-2.0"
+    branch: Annotated[
+        str, msgspec.Meta(description="Branch that CI trains from when code or data changes, and applies infra/ from")
+    ] = "main"
+    registry: Annotated[
+        str,
+        msgspec.Meta(description="Where CI pushes images, such as ghcr.io/acme; empty: the registry of the CI system"),
+    ] = ""
 
 
 class Choices(_Section, frozen=True, kw_only=True):
     """What selects the template layers."""
 
-    ci: Annotated[Literal["github", "none"], msgspec.Meta(description="Continuous integration")] = "github"
-    serving: Annotated[Literal["fastapi", "none"], msgspec.Meta(description="HTTP model service")] = "fastapi"
+    ci: Annotated[Literal["github", "gitlab", "both", "none"], msgspec.Meta(description="Continuous integration")] = (
+        "github"
+    )
+    serving: Annotated[Literal["fastapi", "flask", "none"], msgspec.Meta(description="HTTP model service")] = "fastapi"
+    tracking: Annotated[
+        bool, msgspec.Meta(description="MLflow keeps runs and models; without it, plain files keep the models")
+    ] = True
     monitoring: Annotated[bool, msgspec.Meta(description="Drift and service monitoring")] = True
 
 
 class Data(_Section, frozen=True, kw_only=True):
     """The table that the model learns from."""
 
-    source: Annotated[str, msgspec.Meta(description="CSV file to start with, relative to the spec file")]
+    source: Annotated[
+        str,
+        msgspec.Meta(description="CSV or Parquet file to start with: relative to the spec file, or s3://BUCKET/KEY"),
+    ]
     target: Annotated[str, msgspec.Meta(description="Column that the model predicts")]
     features: Annotated[
         dict[str, FeatureKind], msgspec.Meta(description="Input columns and what they hold; `?`: may be empty")
     ]
     time: Annotated[str, msgspec.Meta(description="Column that orders the rows in time; empty: rows have no order")] = (
         ""
+    )
+    encoding: Annotated[str, msgspec.Meta(description="Of the text in `source`; the project's own data is UTF-8")] = (
+        "utf-8"
     )
 
 
@@ -71,8 +96,26 @@ class Environment(_Section, frozen=True, kw_only=True):
 
     target: Annotated[Literal["local"], msgspec.Meta(description="What the platform runs on")] = "local"
     protect: Annotated[bool, msgspec.Meta(description="Refuse `down` until the name is typed")] = False
-    s3_port: Annotated[Port, msgspec.Meta(description="Port of the object store; 0: any free one")] = 0
+    store: Annotated[
+        Literal["seaweedfs", "minio", "s3"],
+        msgspec.Meta(
+            description="Object store: seaweedfs needs no installation, minio the program of that name on PATH; "
+            "s3 is a store that somebody else runs, with its keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        ),
+    ] = "seaweedfs"
+    s3_port: Annotated[Port, msgspec.Meta(description="Port of a store on this machine; 0: any free one")] = 0
+    s3_endpoint: Annotated[str, msgspec.Meta(description="URL of a store with `store = s3`; empty: AWS")] = ""
+    s3_region: Annotated[str, msgspec.Meta(description="Region of a store with `store = s3`; empty: us-east-1")] = ""
+    data_bucket: Annotated[
+        str,
+        msgspec.Meta(description="Existing bucket for data with `store = s3`, kept by `down`; empty: one is made"),
+    ] = ""
+    artifact_bucket: Annotated[
+        str,
+        msgspec.Meta(description="Existing bucket for artifacts with `store = s3`, kept by `down`; empty: one is made"),
+    ] = ""
     mlflow_port: Annotated[Port, msgspec.Meta(description="Port of MLflow; 0: any free one")] = 0
+    registry_port: Annotated[Port, msgspec.Meta(description="Port of the container registry; 0: any free one")] = 0
 
 
 class ProjectSpec(_Section, frozen=True, kw_only=True):
@@ -158,7 +201,13 @@ def to_toml(spec: ProjectSpec) -> str:
 
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by `seedbed new`; `seedbed up`, `status` and the others read it."))
-    for name, value in msgspec.to_builtins(spec).items():
+    values = msgspec.to_builtins(spec)
+    # Most environments have no use for the keys of a store elsewhere; empty, they would only be in the way.
+    values["environments"] = {
+        name: {key: value for key, value in environment.items() if value != ""}
+        for name, environment in values["environments"].items()
+    }
+    for name, value in values.items():
         document.add(name, tomlkit.item(value))
     return tomlkit.dumps(document)
 
@@ -218,20 +267,21 @@ def _semantic_problems(spec: ProjectSpec) -> list[str]:
         ("project.name", spec.project.name, 100),
         ("project.description", spec.project.description, 1000),
     ):
-        problems += [f"{where}: {flaw}" for flaw in _text_flaws(text, limit)]
+        problems += [f"{where}: {flaw}" for flaw in text_flaws(text, limit)]
     if not spec.slug:
         problems.append("project.name: needs at least one Latin letter, since folder and bucket names derive from it")
     elif not naming.is_importable_name(spec.package) or spec.package in _RESERVED_PACKAGES:
         problems.append(
             f"project.name: gives the package name '{spec.package}', which is already a module's; add a word"
         )
+    problems += _ci_problems(spec.project)
     data = spec.data
     for where, column in [
         ("data.target", data.target),
         ("data.time", data.time),
         *(("data.features", f) for f in data.features),
     ]:
-        problems += [f"{where}: {flaw}" for flaw in _text_flaws(column, 200)]
+        problems += [f"{where}: {flaw}" for flaw in text_flaws(column, COLUMN_NAME_LIMIT)]
     if not data.target:
         problems.append("data.target: name the column to predict")
     if not data.features:
@@ -243,10 +293,41 @@ def _semantic_problems(spec: ProjectSpec) -> list[str]:
     ]
     if data.time and data.time == data.target:
         problems.append("data.time: is also data.target")
+    for name, environment in spec.environments.items():
+        problems += [f"environments.{name}.{problem}" for problem in _store_problems(environment)]
     return problems
 
 
-def _text_flaws(text: str, limit: int) -> list[str]:
+def _store_problems(environment: Environment) -> list[str]:
+    """What contradicts the choice of the store, and names that files of the project can't take."""
+    if environment.store == "s3":
+        problems = [
+            f"{key}: {name!r} is not the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots"
+            for key in ("data_bucket", "artifact_bucket")
+            if (name := getattr(environment, key)) and not _BUCKET_NAME.fullmatch(name)
+        ]
+        if environment.s3_port:
+            problems.append("s3_port: is the port of a store on this machine, and store is s3")
+        return problems
+    return [
+        f"{key}: is about a store elsewhere, and store is {environment.store}"
+        for key in ("s3_endpoint", "s3_region", "data_bucket", "artifact_bucket")
+        if getattr(environment, key)
+    ]
+
+
+def _ci_problems(project: Project) -> list[str]:
+    problems = []
+    if project.registry and not _REGISTRY.fullmatch(project.registry):
+        problems.append(
+            f"project.registry: {project.registry!r} is not a registry's host and path, such as ghcr.io/acme"
+        )
+    if not _BRANCH.fullmatch(project.branch):
+        problems.append(f"project.branch: {project.branch!r} is not the name of a branch, such as main")
+    return problems
+
+
+def text_flaws(text: str, limit: int) -> list[str]:
     """Why a text can't go into files, listings and shells; characters that can't be seen are refused by name."""
     flaws = []
     if len(text) > limit:
@@ -276,6 +357,7 @@ _RESERVED_PACKAGES = frozenset(
         "joblib",
         "kfp",
         "kubernetes",
+        "matplotlib",
         "mlflow",
         "mypy",
         "numpy",

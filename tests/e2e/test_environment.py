@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,15 @@ import urllib.request
 import psutil
 import pytest
 from tests.conftest import run
+from tests.e2e import oci
 
 from seedbed.environments import inventory
 
 pytestmark = [pytest.mark.engine, pytest.mark.project]
+REGISTRY = shutil.which("docker-registry") or shutil.which("registry")
+# The folder, the store's keys, process and two buckets, MLflow, and the registry where this machine has one.
+RESOURCES = 6 + bool(REGISTRY)
+needs_registry = pytest.mark.skipif(not REGISTRY, reason="no container registry here (Debian: docker-registry)")
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +51,15 @@ def test_preview_shows_and_changes_nothing(seedbed, root):
     result = ok(seedbed("preview", "dev", cwd=root))
     assert "store" in result.err
     assert "to create" in result.err
-    assert "would change: 6 create" in result.out
+    assert f"would change: {RESOURCES} create" in result.out
     assert not (root / ".seedbed" / "environments").exists()
     assert seedbed("status", "dev", cwd=root).code == 7
 
 
 def test_up_brings_store_and_tracking_up(seedbed, root):
     result = ok(seedbed("up", "dev", cwd=root))
-    assert "6 create" in result.out
+    assert f"{RESOURCES} create" in result.out
+    assert ("Note: No container registry" in result.err) == (not REGISTRY)
     values = ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json
     with urllib.request.urlopen(values["MLFLOW_TRACKING_URI"] + "/health") as response:
         assert response.status == 200
@@ -78,7 +85,7 @@ def test_up_again_changes_nothing(seedbed, root):
     before = process(seedbed, root, "store")["pid"]
     result = ok(seedbed("up", "dev", "--json", cwd=root)).json
     assert result["changes"] == {}
-    assert result["unchanged"] == 6
+    assert result["unchanged"] == RESOURCES
     assert process(seedbed, root, "store")["pid"] == before
 
 
@@ -119,6 +126,35 @@ def s3(values):
         aws_access_key_id=values["AWS_ACCESS_KEY_ID"], aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
         config=Config(s3={"addressing_style": "path"}),
     )  # fmt: skip
+
+
+@needs_registry
+def test_a_pushed_artifact_is_there_after_the_registry_was_killed(seedbed, root):
+    values = ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json
+    assert values["REGISTRY"] == f"127.0.0.1:{process(seedbed, root, 'registry')['port']}"
+    content = b"a model"
+    digest = oci.push(values["REGISTRY"], "models/penguins", "v1", content)
+    os.kill(process(seedbed, root, "registry")["pid"], signal.SIGKILL)
+    assert ok(seedbed("up", "dev", "--json", cwd=root)).json["changes"] == {"update": 1}
+    assert ok(seedbed("outputs", "dev", "--format", "json", cwd=root)).json["REGISTRY"] == values["REGISTRY"]
+    assert oci.pull(values["REGISTRY"], "models/penguins", "v1") == (digest, content)
+
+
+@needs_registry
+def test_a_registry_whose_program_is_gone_keeps_its_images(seedbed, root, tmp_path):
+    everything_else = tmp_path / "bin"
+    everything_else.mkdir()
+    for folder in reversed(os.environ["PATH"].split(os.pathsep)):
+        for program in os.scandir(folder) if os.path.isdir(folder) else ():
+            if program.name not in {"docker-registry", "registry"}:
+                link = everything_else / program.name
+                link.unlink(missing_ok=True)
+                link.symlink_to(program.path)
+    before = process(seedbed, root, "registry")["pid"]
+    result = seedbed("up", "dev", cwd=root, env={"PATH": str(everything_else)})
+    assert result.code == 7
+    assert "its program is no longer on PATH" in result.err
+    assert process(seedbed, root, "registry")["pid"] == before
 
 
 def test_a_wrong_passphrase_changes_nothing(seedbed, root):

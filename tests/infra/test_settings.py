@@ -12,7 +12,18 @@ def load(directory, **values):
 
 def test_defaults(tmp_path):
     loaded = load(tmp_path / "infra")
-    assert loaded == settings.Settings("dev", "local", "mlops", tmp_path / ".seedbed/environments/dev", 0, 0)
+    assert loaded == settings.Settings(
+        stack="dev", target="local", project="mlops", home=tmp_path / ".seedbed/environments/dev",
+        store=settings.StoreSettings(kind="seaweedfs"), tracking=True, mlflow_port=0, registry_port=0,
+    )  # fmt: skip
+
+
+def test_a_store_elsewhere_is_aws_unless_it_has_an_address(tmp_path):
+    assert load(tmp_path / "infra", store="s3").store == settings.StoreSettings(kind="s3", region="us-east-1")
+    values = {"s3Endpoint": "https://[::1]:9000/", "s3Region": "eu-west-1", "dataBucket": "acme.data"}
+    assert load(tmp_path / "infra", store="s3", **values).store == settings.StoreSettings(
+        kind="s3", endpoint="https://[::1]:9000", region="eu-west-1", data_bucket="acme.data"
+    )
 
 
 def test_a_relative_home_belongs_to_the_program_and_not_to_the_current_folder(tmp_path):
@@ -29,11 +40,28 @@ def test_an_absolute_home_is_taken_as_it_is(tmp_path):
         ({"target": "locl"}, "target = 'locl' is not one of: local\nWhat to do: .* pulumi config set target local$"),
         ({"project": "Flight Delays"}, "project = 'Flight Delays' must be 1 to 40 lower-case"),
         ({"project": "a" * 41}, "must be 1 to 40"),
+        ({"tracking": "no"}, "tracking = 'no' is not one of: true, false"),
         ({"s3Port": "80"}, "s3Port = '80' must be 1024 to 65535, or 0"),
         ({"s3Port": "-1"}, "s3Port = '-1'"),
         ({"mlflowPort": "five"}, "mlflowPort = 'five'"),
         ({"mlflowPort": "65536"}, "mlflowPort = '65536'"),
-        ({"s3Port": "9000", "mlflowPort": "9000"}, "mlflowPort = '9000' is the port of the object store too"),
+        ({"s3Port": "9000", "mlflowPort": "9000"}, "mlflowPort = '9000' is s3Port too"),
+        ({"mlflowPort": "9000", "registryPort": "9000"}, "registryPort = '9000' is mlflowPort too"),
+        ({"store": "minioo"}, "store = 'minioo' is not one of: seaweedfs, minio, s3\nWhat to do: .* store minio$"),
+        ({"s3Region": "eu"}, "s3Region = 'eu' is about a store elsewhere, and store is seaweedfs"),
+        (
+            {"store": "minio", "dataBucket": "acme"},
+            "dataBucket = 'acme' is about a store elsewhere, and store is minio",
+        ),
+        ({"store": "s3", "s3Port": "9000"}, "s3Port = '9000' is the port of a store on this machine, and store is s3"),
+        ({"store": "s3", "dataBucket": "Acme"}, "dataBucket = 'Acme' must be the name of a bucket"),
+        ({"store": "s3", "artifactBucket": "s3://acme"}, "artifactBucket = 's3://acme' must be the name of a bucket"),
+        ({"store": "s3", "s3Region": "EU West"}, "s3Region = 'EU West' is not the name of a region"),
+        ({"store": "s3", "s3Endpoint": "s3.example.com"}, "s3Endpoint = 's3.example.com' must be http:// or https://"),
+        ({"store": "s3", "s3Endpoint": "https://me:hush@host"}, "must be http:// or https:// with a host"),
+        ({"store": "s3", "s3Endpoint": "https://host/bucket"}, "must be http:// or https:// with a host"),
+        ({"store": "s3", "s3Endpoint": "https://host:port"}, "must be http:// or https:// with a host"),
+        ({"store": "s3", "s3Endpoint": "https://"}, "must be http:// or https:// with a host"),
         ({"home": "/"}, "home = '/' holds more than one environment's files"),
         ({"home": "."}, "home = '.' holds more than"),
         ({"home": ".."}, "home = '..' holds more than"),
@@ -54,7 +82,8 @@ def test_pulumi_yaml_describes_every_key_with_the_default_that_the_program_has(t
 
     def get(key):
         asked.add(key)
-        return str(declared[key]["default"])
+        default = declared[key]["default"]
+        return str(default).lower() if isinstance(default, bool) else str(default)  # as Pulumi writes it
 
     assert settings.load(get, stack="dev", directory=tmp_path / "infra") == load(tmp_path / "infra")
     assert set(declared) == asked

@@ -24,8 +24,23 @@ def test_stack_configuration_follows_the_spec():
         "mlops-platform:s3Port": "9000",
     }
     assert "s3Port" not in stack_config.stack_file(spec, "demo")
+    assert "store" not in stack_config.stack_file(spec, "demo")
+    shared = {"store": "s3", "s3_endpoint": "https://s3.acme", "data_bucket": "acme", "registry_port": 5000}
+    assert stack_config.stack_config(specs.parse({**SPEC, "environments": {"shared": shared}}), "shared") == {
+        "mlops-platform:target": "local",
+        "mlops-platform:project": "flight-delays",
+        "mlops-platform:store": "s3",
+        "mlops-platform:s3Endpoint": "https://s3.acme",
+        "mlops-platform:dataBucket": "acme",
+        "mlops-platform:registryPort": "5000",
+    }
     with pytest.raises(SpecError, match="no environment 'prod'"):
         stack_config.stack_config(spec, "prod")
+
+
+def test_without_tracking_the_environment_has_no_tracking_server():
+    spec = specs.parse({**SPEC, "choices": {"tracking": False}})
+    assert stack_config.stack_config(spec, "demo")["mlops-platform:tracking"] == "false"
 
 
 def test_variables_carry_every_output_that_is_set():
@@ -83,6 +98,13 @@ def test_inventory_finds_an_open_port(tmp_path):
     assert inventory.take(tmp_path / "gone", []).leftovers == []
 
 
+def test_inventory_names_a_bucket_that_was_there_before_and_does_not_count_it_as_gone(tmp_path):
+    resources = [{"outputs": {"bucket": "acme", "existing": True}}, {"outputs": {"bucket": "made", "existing": False}}]
+    found = inventory.take(tmp_path / "gone", resources)
+    assert found.kept == ["bucket acme"]
+    assert found.checked["buckets"] == 1
+
+
 def test_a_reused_process_number_is_not_the_process(marked):
     import psutil
 
@@ -123,6 +145,15 @@ def metadata(op, urn=URN, outputs=None, *, custom=True):
         "logical": True,
         "provider": "",
     }
+
+
+def test_what_the_program_warns_of_is_kept_once_and_without_colours():
+    recorder = Recorder("up", lambda _: None)
+    for _ in range(2):
+        warning = {"severity": "warning", "message": "<{%reset%}>No container registry\n<{%reset%}>", "color": "raw"}
+        recorder(event(diagnosticEvent={"prefix": "<{%fg 3%}>warning: <{%reset%}>", **warning}))
+    assert recorder.warnings == ["No container registry"]
+    assert recorder.problems == []
 
 
 def test_events_become_steps_counts_outputs_and_problems():

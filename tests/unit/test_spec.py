@@ -40,6 +40,14 @@ def test_the_written_file_gives_the_same_spec_again():
     assert specs.parse(tomllib.loads(specs.to_toml(spec))) == spec
 
 
+def test_keys_of_a_store_elsewhere_are_written_where_they_are_set():
+    environments = {"dev": {}, "shared": {"store": "s3", "s3_region": "eu-west-1", "artifact_bucket": "acme.models"}}
+    written = tomllib.loads(specs.to_toml(specs.parse(answers(environments=environments))))["environments"]
+    assert not any(key.endswith(("_bucket", "_region", "_endpoint")) for key in written["dev"])
+    assert environments["shared"].items() <= written["shared"].items()
+    assert "s3_endpoint" not in written["shared"]
+
+
 def test_values_from_flags_and_variables_are_strings():
     spec = specs.parse(answers(choices={"monitoring": "false"}, environments={"dev": {"s3_port": "9000"}}))
     assert spec.choices.monitoring is False
@@ -51,8 +59,13 @@ def test_values_from_flags_and_variables_are_strings():
     [
         (answers(choises={}), "choises: unknown section, did you mean choices?"),
         (answers(choices={"servin": "fastapi"}), "choices.servin: unknown key, did you mean choices.serving?"),
-        (answers(choices={"ci": "jenkins"}), "choices.ci: 'jenkins' is not one of github, none"),
+        (answers(choices={"ci": "jenkins"}), "choices.ci: 'jenkins' is not one of github, gitlab, both, none"),
         (answers(environments={"dev": {"s3_port": 70000}}), "environments.dev.s3_port: expected `int` <= 65535, got 70000"),
+        (answers(environments={"dev": {"store": "disk"}}), "environments.dev.store: 'disk' is not one of seaweedfs, minio, s3"),
+        (answers(environments={"dev": {"s3_region": "eu"}}), "environments.dev.s3_region: is about a store elsewhere"),
+        (answers(environments={"a": {}, "b": {"store": "minio", "data_bucket": "acme"}}), "environments.b.data_bucket: is about"),
+        (answers(environments={"dev": {"store": "s3", "s3_port": 9000}}), "environments.dev.s3_port: is the port of a store on"),
+        (answers(environments={"dev": {"store": "s3", "data_bucket": "a\nb"}}), "environments.dev.data_bucket: 'a\\nb' is not"),
         (answers(environments={"Dev!": {}}), "environments.Dev!: use 1 to 20 lower-case letters"),
         (answers(environments={}), "environments: at least one"),
         ({"data": DATA}, "project.name: needed, and given nowhere"),

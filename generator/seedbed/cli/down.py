@@ -41,6 +41,15 @@ def command(env: str, project: Path | None, yes: bool, confirm: str | None, as_j
     with shown(quiet=as_json) as progress:
         inventory = operations.down(found, env, progress, confirmed=confirm)
     if as_json:
-        output.emit({"environment": env, "checked": inventory.checked, "leftovers": inventory.leftovers})
+        output.emit(
+            {
+                "environment": env,
+                "checked": inventory.checked,
+                "leftovers": inventory.leftovers,
+                "kept": inventory.kept,
+            }
+        )
         return
     output.line(f"Environment {env} is gone. Looked for {inventory.describe()}: none is left.", bold=True)
+    for kept in inventory.kept:
+        output.line(f"Kept: {kept}, which was there before the environment.")

@@ -52,11 +52,14 @@ def describe(outcome: Outcome) -> dict[str, object]:
         "unchanged": outcome.unchanged,
         "seconds": round(outcome.seconds, 1),
         "outputs": outcome.outputs,
+        "warnings": outcome.warnings,
     }
 
 
 def show(outcome: Outcome, verdict: str) -> None:
-    """The closing line of an operation."""
+    """The closing lines of an operation."""
+    for warning in outcome.warnings:
+        output.line(f"Note: {warning}", err=True)
     changes = ", ".join(f"{count} {operation}" for operation, count in sorted(outcome.changes.items())) or "no changes"
     output.line(
         f"Environment {outcome.environment} {verdict}: {changes}, {outcome.unchanged} unchanged,"

@@ -45,6 +45,7 @@ class Recorder:
         unchanged: number of resources that stay the same.
         outputs: the stack's outputs; secrets are left out.
         problems: error messages, one a resource.
+        warnings: what the program wants the person to know.
     """
 
     verb: str
@@ -53,6 +54,7 @@ class Recorder:
     unchanged: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, event: EngineEvent) -> None:
@@ -65,6 +67,8 @@ class Recorder:
             self._resource(event.res_op_failed_event.metadata, "failed")
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
             self._problem(event.diagnostic_event.urn, event.diagnostic_event.message)
+        elif event.diagnostic_event and event.diagnostic_event.severity == "warning":
+            self._warning(event.diagnostic_event.message)
 
     def _resource(self, metadata: Any, state: State) -> None:
         kind, name = _identity(metadata.urn)
@@ -96,6 +100,11 @@ class Recorder:
         text = text.rpartition("PlatformError: ")[2]
         where = f"{_identity(urn)[1]}: " if urn and _identity(urn)[0] != "Stack" else ""
         self.problems.append(f"{where}{text}")
+
+    def _warning(self, message: str) -> None:
+        text = " ".join(_CONTROL.sub("", message).removeprefix("warning: ").split())
+        if text and text not in self.warnings:
+            self.warnings.append(text)
 
 
 def is_provider(urn: str) -> bool:

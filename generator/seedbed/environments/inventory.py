@@ -18,10 +18,11 @@ HOME_VARIABLE = "SEEDBED_HOME"
 
 @dataclass
 class Inventory:
-    """What was looked for, by kind, and what is still there."""
+    """What was looked for, by kind, what is still there, and what shall be: it was there before the environment."""
 
     checked: dict[str, int] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
         """What was looked for, in words."""
@@ -48,8 +49,10 @@ def take(home: Path, resources: list[dict[str, Any]]) -> Inventory:
     ports = sorted({int(o["port"]) for o in recorded if o.get("port")})
     inventory.checked["ports"] = len(ports)
     inventory.leftovers += [f"port {port} on 127.0.0.1 still answers" for port in ports if _answers(port)]
-    buckets = {str(o["bucket"]) for o in recorded if o.get("bucket")}
-    inventory.checked["buckets"] = len(buckets)
+    # A bucket on this machine goes with the folder, and one elsewhere only when its store has confirmed the deletion.
+    kept = {str(o["bucket"]) for o in recorded if o.get("bucket") and o.get("existing")}
+    inventory.kept = [f"bucket {bucket}" for bucket in sorted(kept)]
+    inventory.checked["buckets"] = len({str(o["bucket"]) for o in recorded if o.get("bucket")} - kept)
     inventory.checked["folders"] = 1
     if home.exists():
         files = [path for path in home.rglob("*") if path.is_file()]

@@ -42,6 +42,7 @@ class Outcome:
     unchanged: int
     seconds: float
     outputs: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ def _operate(
         stack = stacks.open_stack(project, name, progress.say, create=create)
         stacks.break_dead_lock(project, name, progress.say)
         getattr(stack, verb)(on_event=recorder, color="never", **options)
-    return Outcome(name, dict(recorder.changes), recorder.unchanged, time.monotonic() - started, recorder.outputs)
+    seconds = time.monotonic() - started
+    return Outcome(name, dict(recorder.changes), recorder.unchanged, seconds, recorder.outputs, recorder.warnings)
 
 
 def _resources(stack: Stack) -> list[dict[str, Any]]:

@@ -9,8 +9,18 @@ from seedbed.spec import Environment, ProjectSpec
 
 PROGRAM = "mlops-platform"
 # The program's keys that the spec decides, and the key of an [environments.NAME] table that each comes from.
-_OPTIONAL = {"s3Port": "s3_port", "mlflowPort": "mlflow_port"}
-CONFIG_KEYS = frozenset(f"{PROGRAM}:{key}" for key in ("target", "project", *_OPTIONAL))
+_OPTIONAL = {
+    "store": "store",
+    "s3Port": "s3_port",
+    "s3Endpoint": "s3_endpoint",
+    "s3Region": "s3_region",
+    "dataBucket": "data_bucket",
+    "artifactBucket": "artifact_bucket",
+    "mlflowPort": "mlflow_port",
+    "registryPort": "registry_port",
+}
+_DEFAULTS = Environment()
+CONFIG_KEYS = frozenset(f"{PROGRAM}:{key}" for key in ("target", "project", "tracking", *_OPTIONAL))
 
 
 def environment_of(spec: ProjectSpec, name: str) -> Environment:
@@ -32,8 +42,10 @@ def stack_config(spec: ProjectSpec, name: str) -> dict[str, str]:
     """The configuration values of an environment's stack."""
     environment = environment_of(spec, name)
     values = {"target": environment.target, "project": spec.slug}
+    if not spec.choices.tracking:
+        values["tracking"] = "false"
     for key, field in _OPTIONAL.items():
-        if value := getattr(environment, field):
+        if (value := getattr(environment, field)) != getattr(_DEFAULTS, field):
             values[key] = str(value)
     return {f"{PROGRAM}:{key}": value for key, value in values.items()}
 

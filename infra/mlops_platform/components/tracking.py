@@ -27,9 +27,6 @@ class Tracking(pulumi.ComponentResource):
         store: where artifacts go.
         artifacts: URI of the folder for them.
         opts: Pulumi options.
-
-    Raises:
-        PlatformError: MLflow is not installed.
     """
 
     def __init__(
@@ -43,17 +40,13 @@ class Tracking(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mlops:local:Tracking", name, None, opts)
-        require_module("mlflow", "mlflow")
         process = Process(
             "mlflow",
             home=home,
             command=_command(artifacts),
             requested_ports={"http": port},
             environment={
-                "MLFLOW_S3_ENDPOINT_URL": store.endpoint,
-                "AWS_ACCESS_KEY_ID": store.access_key,
-                "AWS_SECRET_ACCESS_KEY": store.secret_key,
-                "AWS_DEFAULT_REGION": store.region,
+                **store.client_variables,
                 # The person's own AWS settings have no say in this.
                 "AWS_CONFIG_FILE": os.devnull,
                 "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -68,6 +61,15 @@ class Tracking(pulumi.ComponentResource):
         )
         self.url = process.url
         self.register_outputs({"url": self.url})
+
+
+def require() -> None:
+    """Make sure that MLflow is installed.
+
+    Raises:
+        PlatformError: it isn't.
+    """
+    require_module("mlflow", "mlflow")
 
 
 def _command(artifacts: pulumi.Input[str]) -> list[pulumi.Input[str]]:

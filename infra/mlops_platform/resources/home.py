@@ -33,8 +33,14 @@ class HomeProvider(Provider):
         """Whether the folder is missing, or has another path than before.
 
         Raises:
-            PlatformError: the path changed while the old folder is still there.
+            PlatformError: the path changed while the old folder is still there; or another kind of store is wanted.
         """
+        if news["store"] != olds["store"]:
+            raise PlatformError(
+                f"The environment's store is {olds['store']}, and {news['store']} was asked for: what is in it would"
+                " be lost",
+                "Copy out what shall stay, and take the environment down and up again; or set the store back.",
+            )
         if news["path"] != olds["path"] and Path(olds["path"]).exists():
             raise PlatformError(
                 f"The environment's folder is {olds['path']}, and {news['path']} was asked for",
@@ -81,13 +87,16 @@ class Home(Resource, module="mlops", name="Home"):
         name: Pulumi name.
         path: absolute path.
         owner: whose it is; two environments never share a folder.
+        store: kind of the object store, with which an environment stays.
         opts: Pulumi options.
     """
 
     path: pulumi.Output[str]
 
-    def __init__(self, name: str, *, path: str, owner: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(HomeProvider(), name, {"path": path, "owner": owner}, opts)
+    def __init__(
+        self, name: str, *, path: str, owner: str, store: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(HomeProvider(), name, {"path": path, "owner": owner, "store": store}, opts)
 
 
 def _claim(home: Path, owner: str, own_names: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mlops_platform.errors import PlatformError
@@ -13,31 +14,73 @@ _BATCH = 1000  # the most that one request may delete
 _ABSENT = {"NoSuchBucket", "404"}
 _SHOWN = 3
 _CONNECT_SECONDS, _READ_SECONDS = 5, 30
+_UNSET = (None, None, None, None)  # a botocore setting without any source
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+# How this machine gets out to a store elsewhere.
+NETWORK_VARIABLES = ("AWS_CA_BUNDLE", *_PROXIES, *map(str.lower, _PROXIES))
+
+
+@dataclass(frozen=True)
+class Remedies:
+    """What a person can do about a store.
+
+    Attributes:
+        refused: when it refuses a request.
+        silent: when it doesn't answer.
+        incomplete: when it says that something is done, and it isn't.
+    """
+
+    refused: str
+    silent: str
+    incomplete: str
+
+
+OWN = Remedies(
+    refused="See the store's log in the environment's folder. If another program has its port, stop that, and run up.",
+    silent="Run the command again; if it stays like that, stop the store's process, and `up` starts it anew.",
+    incomplete="See the store's log in the environment's folder, and run the command again.",
+)
+EXTERNAL = Remedies(
+    refused="See that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are of an account with the right to do this, and run"
+    " the command again; up takes over keys that have changed.",
+    silent="See that this machine reaches the address (s3_endpoint, proxies), and run the command again: nothing is"
+    " forgotten meanwhile.",
+    incomplete="Ask those who run the store, and run the command again.",
+)
 
 
 def connect(props: Mapping[str, Any]) -> Any:
-    """A client for the store at `endpoint`, with none of the person's own AWS settings in it."""
+    """A client for the environment's own store at `endpoint`, with none of the person's own AWS settings in it."""
+    return _client(props, {"ca_bundle": _UNSET}, attempts=2, s3={"addressing_style": "path"}, proxies={})
+
+
+def connect_external(props: Mapping[str, Any]) -> Any:
+    """A client for a store elsewhere. Of the person's own settings only those about the way there have a say."""
+    style = "path" if props["endpoint"] else "auto"  # few stores beside AWS have a host name for each bucket
+    return _client(props, {}, attempts=4, s3={"addressing_style": style})
+
+
+def _client(props: Mapping[str, Any], session_variables: Mapping[str, Any], *, attempts: int, **options: Any) -> Any:
     # Half a second that an operation without buckets doesn't need to spend.
     import boto3
     import botocore.session
     from botocore.config import Config
 
-    unset = (None, None, None, None)
     own = botocore.session.Session(
-        {"profile": unset, "config_file": unset, "credentials_file": unset, "ca_bundle": unset}
+        {"profile": _UNSET, "config_file": _UNSET, "credentials_file": _UNSET, **session_variables}
     )
+    own.set_config_variable("ignore_configured_endpoint_urls", True)
     return boto3.session.Session(botocore_session=own).client(
         "s3",
-        endpoint_url=props["endpoint"],
+        endpoint_url=props["endpoint"] or None,
         region_name=props["region"],
         aws_access_key_id=props["access_key"],
         aws_secret_access_key=props["secret_key"],
         config=Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
-            retries={"total_max_attempts": 2, "mode": "standard"},
-            s3={"addressing_style": "path"},
-            proxies={},
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            **options,
         ),
     )
 
@@ -48,19 +91,19 @@ def ensure_bucket(client: Any, bucket: str) -> None:
     Raises:
         PlatformError: the store doesn't answer or refuses.
     """
-    with _explained(client, bucket):
+    with explained(client, bucket, OWN):
         with suppress(client.exceptions.BucketAlreadyOwnedByYou):
             client.create_bucket(Bucket=bucket)
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": ENABLED})
 
 
-def versioning(client: Any, bucket: str) -> str | None:
+def versioning(client: Any, bucket: str, remedies: Remedies = OWN) -> str | None:
     """The state of a bucket's versioning, empty if it never was on; None if there is no such bucket.
 
     Raises:
         PlatformError: the store doesn't answer or refuses.
     """
-    with _explained(client, bucket):
+    with explained(client, bucket, remedies):
         try:
             return str(client.get_bucket_versioning(Bucket=bucket).get("Status", ""))
         except client.exceptions.ClientError as error:
@@ -69,57 +112,80 @@ def versioning(client: Any, bucket: str) -> str | None:
             raise
 
 
-def refuse_unless_empty(client: Any, bucket: str) -> None:
+def refuse_unless_empty(client: Any, bucket: str, remedies: Remedies = OWN, *, but: str = "") -> None:
     """Stop what would take a bucket's objects with it.
+
+    Args:
+        client: of the store.
+        bucket: its name.
+        remedies: what to advise.
+        but: key of an object that doesn't count.
 
     Raises:
         PlatformError: it holds objects; or the store doesn't answer or refuses.
     """
-    with _explained(client, bucket):
-        if versioning(client, bucket) is not None and _versions(client, bucket):
-            raise PlatformError(
-                f"Bucket {bucket} holds objects, and would be deleted since its name is to change",
-                "Keep the name (configuration `project`), or take the environment and its objects down, and up again.",
-            )
+    if versioning(client, bucket, remedies) is not None and holds_objects(client, bucket, remedies, but=but):
+        raise PlatformError(
+            f"Bucket {bucket} holds objects, and would be deleted since its name is to change",
+            "Keep the name, which comes from configuration `project` or is given itself, or take the environment and"
+            " its objects down, and up again.",
+        )
 
 
-def delete_bucket(client: Any, bucket: str) -> None:
-    """Delete a bucket with everything in it; one that isn't there is as good as deleted.
+def holds_objects(client: Any, bucket: str, remedies: Remedies, *, but: str = "") -> bool:
+    """Whether a bucket lists any version of an object, or mark of a deleted one, beside those of the key `but`.
 
     Raises:
         PlatformError: the store doesn't answer or refuses.
     """
-    with _explained(client, bucket):
-        if versioning(client, bucket) is None:
+    with explained(client, bucket, remedies):
+        return bool(_versions(client, bucket, but))
+
+
+def delete_bucket(client: Any, bucket: str, remedies: Remedies = OWN, *, last: str = "") -> None:
+    """Delete a bucket with everything in it; one that isn't there is as good as deleted.
+
+    Args:
+        client: of the store.
+        bucket: its name.
+        remedies: what to advise.
+        last: key of an object that stays until all others are gone.
+
+    Raises:
+        PlatformError: the store doesn't answer or refuses.
+    """
+    with explained(client, bucket, remedies):
+        if versioning(client, bucket, remedies) is None:
             return
         _abort_uploads(client, bucket)
-        _delete_versions(client, bucket)
+        _delete_versions(client, bucket, remedies, but=last)
+        if last:
+            _delete_versions(client, bucket, remedies, but="")
         client.delete_bucket(Bucket=bucket)
 
 
-def _delete_versions(client: Any, bucket: str) -> None:
+def _delete_versions(client: Any, bucket: str, remedies: Remedies, *, but: str) -> None:
     """Always from the front: what is deleted while a listing goes on can't upset the next page."""
     previous: list[dict[str, str]] = []
-    while batch := _versions(client, bucket):
+    while batch := _versions(client, bucket, but):
         if batch == previous:
             raise PlatformError(
-                f"Bucket {bucket} says that its objects were deleted, and still lists them",
-                "Run the command again; the store's log in the environment's folder says more.",
+                f"Bucket {bucket} says that its objects were deleted, and still lists them", remedies.incomplete
             )
         errors = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}).get("Errors", [])
         if errors:
             shown = "; ".join(f"{error.get('Key')}: {error.get('Message')}" for error in errors[:_SHOWN])
             raise PlatformError(
-                f"{len(errors)} objects of bucket {bucket} can't be deleted: {shown}",
-                "See why the store refuses (its log is in the environment's folder), and run the command again.",
+                f"{len(errors)} objects of bucket {bucket} can't be deleted: {shown}", remedies.incomplete
             )
         previous = batch
 
 
-def _versions(client: Any, bucket: str) -> list[dict[str, str]]:
+def _versions(client: Any, bucket: str, but: str) -> list[dict[str, str]]:
+    """The first versions that a bucket lists, up to what one request may delete, without those of the key `but`."""
     page = client.list_object_versions(Bucket=bucket, MaxKeys=_BATCH)
     entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-    return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+    return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries if entry["Key"] != but]
 
 
 def _abort_uploads(client: Any, bucket: str) -> None:
@@ -129,7 +195,12 @@ def _abort_uploads(client: Any, bucket: str) -> None:
 
 
 @contextmanager
-def _explained(client: Any, bucket: str) -> Iterator[None]:
+def explained(client: Any, bucket: str, remedies: Remedies) -> Iterator[None]:
+    """Turn what goes wrong between here and the store into an error that says what to do.
+
+    Raises:
+        PlatformError: in place of botocore's own errors.
+    """
     from botocore import exceptions
 
     endpoint = client.meta.endpoint_url
@@ -139,12 +210,11 @@ def _explained(client: Any, bucket: str) -> Iterator[None]:
         reason = error.response["Error"]
         raise PlatformError(
             f"The store at {endpoint} refuses to work on bucket {bucket}: {reason['Code']}, {reason.get('Message')}",
-            "See the store's log in the environment's folder. If another program has its port, stop that, and run up.",
+            remedies.refused,
         ) from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         raise PlatformError(
-            f"The store at {endpoint} doesn't answer, so bucket {bucket} can't be worked on: {error}",
-            "Run the command again; if it stays like that, stop the store's process, and `up` starts it anew.",
+            f"The store at {endpoint} doesn't answer, so bucket {bucket} can't be worked on: {error}", remedies.silent
         ) from error
     except exceptions.BotoCoreError as error:
         raise PlatformError(

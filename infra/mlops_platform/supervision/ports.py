@@ -55,7 +55,8 @@ def require_free(wanted: Iterable[int], owner: str) -> None:
         if not is_free(port):
             raise PlatformError(
                 f"{owner}: port {port} on {LOOPBACK} is in use, {holder(port)}",
-                "Stop that program, or set another port (configuration `s3Port` or `mlflowPort`; 0 takes a free one).",
+                "Stop that program, or set another port (configuration `s3Port`, `mlflowPort` or `registryPort`;"
+                " 0 takes a free one).",
             )
 
 

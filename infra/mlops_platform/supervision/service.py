@@ -50,7 +50,7 @@ class Service:
         command: program and arguments; `{port.NAME}` stands for a port.
         ports: name → port on loopback, 0 for any free one; "http" is the one that others use.
         fixed_distances: name of a further port → the port that it lies above, and by how much.
-        environment: variables beside the few that every process gets from the caller.
+        environment: variables beside the few that every process gets from the caller; `{port.NAME}` as in `command`.
         version: of the program; a new one means a restart.
         ready: what tells that the process is ready, all of it.
         ready_seconds: how long that may take.
@@ -168,13 +168,14 @@ def _start(service: Service, chosen: dict[str, int]) -> record.Record:
     # A record comes first: whoever finds the folder after a crash knows by it that it is ours.
     record.save(service.folder, record.Record(0, 0.0, chosen, service.fingerprint))
     inherited = {key: value for key in _PASSED_ON if (value := os.environ.get(key))}
+    own = {key: _with_ports(value, chosen) for key, value in service.environment.items()}
     with service.log.open("ab") as log:
         log_start = log.tell()
         try:
             child = subprocess.Popen(
                 [_with_ports(argument, chosen) for argument in service.command],
                 cwd=service.folder,
-                env={**inherited, **service.environment, **marks.variables(service.home, service.name)},
+                env={**inherited, **own, **marks.variables(service.home, service.name)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, umask=0o077,
             )  # fmt: skip
         except OSError as error:
