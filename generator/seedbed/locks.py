@@ -7,6 +7,7 @@ every project installs exactly the versions that were tested together.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ def subset(lock: str, roots: Iterable[str]) -> str:
     return "".join("\n".join(pin.lines) + "\n" for pin in pins if pin.name in kept)
 
 
-def _parse(lock: str) -> list[_Pin]:
+@functools.cache
+def _parse(lock: str) -> tuple[_Pin, ...]:
     pins = []
     for block in re.split(r"\n(?=[A-Za-z0-9])", lock):
         if not (match := _PIN.match(block)):
@@ -50,7 +52,7 @@ def _parse(lock: str) -> list[_Pin]:
         comments = (line.strip(" #") for line in block.splitlines() if _is_comment(line))
         parents = {re.sub(r"^via\b\s*", "", comment) for comment in comments}
         pins.append(_Pin(match["name"], tuple(lines), frozenset(parents - {""})))
-    return pins
+    return tuple(pins)
 
 
 def _is_comment(line: str) -> bool:

@@ -11,54 +11,42 @@ import json
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from seedbed import locks, naming
+from seedbed import layers, locks, naming
 from seedbed import spec as specs
+from seedbed.data.starting import SAMPLE
 from seedbed.environments.stack_config import stack_file
-from seedbed.errors import SpecError, TemplateError
-from seedbed.layers import Layer
+from seedbed.errors import TemplateError
 from seedbed.resources import resource
 
 _PROJECT_FOLDER = "{{ cookiecutter.slug }}"
-_REQUIREMENT_FILES = {
-    "core": "core/requirements.in",
-    "dev": "core/requirements-dev.in",
-    "pipeline": "pipeline-kubeflow/requirements.in",
-    "serving": "serving-fastapi/requirements.in",
-    "monitoring": "monitoring/requirements.in",
-}
-_SAMPLE = "tests/data/sample.csv"
-_SAMPLE_LIMIT = 5_000_000
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", "Pulumi.*.yaml")
+_CACHES = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+_LEFT_OUT = shutil.ignore_patterns(*_CACHES, "*.pyc", "Pulumi.*.yaml")
 
 
-def render(spec: specs.ProjectSpec, layers: Iterable[Layer], *, data: Path, into: Path) -> None:
-    """Write the whole project into the empty folder `into`; the same arguments always give the same bytes.
+def render(spec: specs.ProjectSpec, selected: Iterable[layers.Layer], *, into: Path) -> None:
+    """Write the whole project but its data into the empty folder `into`; the same arguments always give the same bytes.
 
     Args:
         spec: a checked spec.
-        layers: what the spec selects.
-        data: the CSV file that the project starts with.
+        selected: the layers that the spec selects.
         into: an existing, empty folder.
 
     Raises:
         TemplateError: a layer is broken or two layers write the same file.
-        SpecError: the data doesn't fit the spec.
     """
-    layers = list(layers)
-    check_data(spec, data)
-    for layer in layers:
+    selected = list(selected)
+    for layer in selected:
         _render_layer(layer, context(spec), into)
     _copy_infra(into / "infra")
     for environment in spec.environments:
         (into / "infra" / f"Pulumi.{environment}.yaml").write_text(stack_file(spec, environment), encoding="utf-8")
-    _write_locks(layers, into)
-    (into / _SAMPLE).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(data, into / _SAMPLE)
-    own_data = {**_builtins(spec.data), "source": _SAMPLE}
+    _write_locks(selected, into)
+    own_data = {**_builtins(spec.data), "source": SAMPLE, "encoding": "utf-8"}
     written = specs.parse({**_builtins(spec), "data": own_data})
     (into / specs.FILE_NAME).write_text(specs.to_toml(written), encoding="utf-8")
 
@@ -79,7 +67,7 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
         {
             "name": name,
             "target": environment.target,
-            "data_bucket": naming.bucket_name(spec.slug, name, "data"),
+            "data_bucket": environment.data_bucket or naming.bucket_name(spec.slug, name, "data"),
         }
         for name, environment in spec.environments.items()
     ]
@@ -91,54 +79,20 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
         "target": spec.data.target,
         "time": spec.data.time,
         "features": features,
-        "source": Path(_SAMPLE).name,
+        "source": Path(SAMPLE).name,
         "environments": environments,
-        "requirements": {name: _requirements(name) for name in _REQUIREMENT_FILES},
+        "requirements": layers.requirements(layers.select(spec)),
+        "images": _images(spec.project.python),
         "seedbed_version": spec.seedbed.version,
     }
 
 
-def _requirements(name: str) -> list[str]:
-    """The lines of a requirement file, so that a project's pyproject.toml says the same as the lock was made from."""
-    lines = (resource("templates") / _REQUIREMENT_FILES[name]).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def _images(python: str) -> dict[str, str]:
+    images = tomllib.loads((resource("templates") / "images.toml").read_text(encoding="utf-8"))
+    return {**images, "python": images["python"][python], "pythons": images["python"]}
 
 
-def check_data(spec: specs.ProjectSpec, data: Path) -> None:
-    """Make sure that the first data file is there and has the columns that the spec names.
-
-    Raises:
-        SpecError: it isn't, or hasn't.
-    """
-    import csv
-
-    if data.suffix.lower() != ".csv":
-        raise SpecError(f"data.source: {data.name} is not a CSV file", hint="Save the table as CSV, in UTF-8.")
-    try:
-        size = data.stat().st_size
-        with data.open(encoding="utf-8", newline="") as file:
-            columns = next(csv.reader(file), [])
-            has_rows = next(file, None) is not None
-    except OSError as error:
-        raise SpecError(f"data.source: {data} can't be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SpecError(f"data.source: {data} is not CSV text in UTF-8: {error}") from error
-    if size > _SAMPLE_LIMIT:
-        raise SpecError(
-            f"data.source: {data.name} has {size / 1e6:.0f} MB, and goes into git as the sample that the tests use",
-            hint=f"Give a sample of at most {_SAMPLE_LIMIT // 1_000_000} MB here; `make data FILE=...` adds all of it.",
-        )
-    wanted = [spec.data.target, *spec.data.features, *([spec.data.time] if spec.data.time else [])]
-    if missing := [column for column in wanted if column not in columns]:
-        raise SpecError(
-            f"data.source: {data.name} has no column {', '.join(map(repr, missing))}",
-            hint=f"It has: {', '.join(columns[:40])}",
-        )
-    if not has_rows:
-        raise SpecError(f"data.source: {data.name} has a header and no rows")
-
-
-def _render_layer(layer: Layer, values: dict[str, Any], into: Path) -> None:
+def _render_layer(layer: layers.Layer, values: dict[str, Any], into: Path) -> None:
     from cookiecutter.generate import generate_file
     from cookiecutter.utils import work_in
     from jinja2 import TemplateError as JinjaError
@@ -167,7 +121,7 @@ def _template_files(folder: Path) -> Iterator[Path]:
         if entry.is_symlink():
             raise TemplateError(f"Symbolic links are not allowed in a layer: {entry}")
         if entry.is_dir():
-            if entry.name != "__pycache__":
+            if entry.name not in _CACHES:
                 yield from _template_files(entry)
         else:
             yield entry
@@ -184,6 +138,8 @@ def _environment(folder: str) -> Any:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    # Each path is a template too, and cookiecutter compiles it a second time.
+    environment.from_string = cast("Any", functools.cache(environment.from_string))  # type: ignore[method-assign]
     environment.filters |= {"py": _python, "toml": _json, "json": _json, "md": _markdown}
     return environment
 
@@ -211,10 +167,10 @@ def _copy_file(source: str, destination: str) -> None:
     os.chmod(destination, 0o644)  # noqa: PTH101, an installer may have dropped or added bits
 
 
-def _write_locks(layers: list[Layer], into: Path) -> None:
+def _write_locks(selected: list[layers.Layer], into: Path) -> None:
     lock = (resource("templates") / "requirements.lock").read_text(encoding="utf-8")
     infra = [f"infra/{path.name}" for path in sorted(resource("infra").glob("requirements*.in"))]
-    roots = [root for layer in layers for root in layer.requirements]
+    roots = [root for layer in selected for root in layer.requirements]
     (into / "requirements.lock").write_text(locks.subset(lock, [*roots, *infra]), encoding="utf-8")
     (into / "infra/requirements.lock").write_text(locks.subset(lock, infra), encoding="utf-8")
 

@@ -2,6 +2,7 @@ import importlib
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 
@@ -115,7 +116,7 @@ def run_on_a_terminal(command, cwd, answers, env):
     os.close(child)
     os.write(main, answers.encode())
     seen = b""
-    while True:
+    while select.select([main], [], [], 60)[0]:  # a question without an answer would wait for ever
         try:
             chunk = os.read(main, 4096)
         except OSError:
@@ -123,12 +124,12 @@ def run_on_a_terminal(command, cwd, answers, env):
         if not chunk:
             break
         seen += chunk
-    os.close(main)
+    os.close(main)  # hangs up: a program that still asks ends
     return seen.decode(), process.wait(60)
 
 
 def test_prompts_validate_each_answer_and_offer_defaults(tmp_path):
-    answers = "日本\nBird Model\nSpecies of birds\n\n3.9\n3.12\n\nnone\n\nfalse\n"
+    answers = "日本\nBird Model\nSpecies of birds\n\n3.9\n3.12\n\nnone\n\n\nfalse\n"
     seen, code = run_on_a_terminal([sys.executable, "-m", "seedbed", "new"], tmp_path, answers, {"TERM": "dumb"})
     assert code == 0, seen
     assert "needs at least one Latin letter" in seen

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from seedbed.cli import output
+from seedbed.cli import output, own_data
 from seedbed.cli.options import json_option
 
 if TYPE_CHECKING:
+    from seedbed.cli.own_data import Understood
     from seedbed.creation import Created
     from seedbed.spec_sources import Answers
 
@@ -21,6 +23,7 @@ _QUESTIONS = (
     ("project.license", "Under which licence is the repository?", "Apache-2.0"),
     ("choices.ci", "Which continuous integration?", "github"),
     ("choices.serving", "Which web framework serves the model?", "fastapi"),
+    ("choices.tracking", "Keep runs and models in MLflow?", "true"),
     ("choices.monitoring", "Watch the model for drift?", "true"),
 )
 
@@ -28,6 +31,17 @@ _QUESTIONS = (
 @click.command("new")
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
 @click.option("--spec", "spec_file", type=click.Path(path_type=Path), help="Take the answers from this seedbed.toml.")
+@click.option("--data", "source", metavar="FILE", help="Your own data: CSV or Parquet, a path or s3://BUCKET/KEY.")
+@click.option("--target", metavar="COLUMN", help="The column that the model predicts.")
+@click.option("--time", metavar="COLUMN", help="The column that orders the rows in time; '' for none.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=KIND",
+    help="Correct what was found: number, integer, boolean, category, date, or drop.",
+)
+@click.option("--encoding", help="Of the text in the CSV file; default: utf-8.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set one answer, for example choices.ci=none.")
 @click.option("--no-input", is_flag=True, help="Ask nothing: take defaults for what is not given.")
 @click.option("--dry-run", is_flag=True, help="List the files that would be made, and make none.")
@@ -35,6 +49,11 @@ _QUESTIONS = (
 def command(
     dest: Path | None,
     spec_file: Path | None,
+    source: str | None,
+    target: str | None,
+    time: str | None,
+    columns: tuple[str, ...],
+    encoding: str | None,
     sets: tuple[str, ...],
     no_input: bool,
     dry_run: bool,
@@ -44,51 +63,101 @@ def command(
 
     DEST is the folder to make; default: the project's name. On a terminal it asks for
     what neither flags nor files give. Answers come, first wins, from --set, SEEDBED_*
-    variables (SEEDBED_PROJECT_NAME), the --spec file, and your own configuration.
+    variables (SEEDBED_PROJECT_NAME), the --spec file, what is found in --data, and your
+    own configuration.
 
     \b
     Examples:
       seedbed new                                      asks a few questions
+      seedbed new --data flights.csv --target late     your own data: CSV, Parquet, S3
+      seedbed new --data s3://bucket/sales.parquet --target amount --column zip=category
       seedbed new --spec examples/flight-delays/seedbed.toml
       seedbed new churn --set project.name="Customer Churn" --no-input
       seedbed new --spec x.toml --set choices.ci=none --dry-run
     """
     from seedbed import creation, spec_sources
 
-    prompted: dict[str, Any] = {}
-    if spec_file is None and not no_input and not as_json and output.is_terminal():
-        prompted = _ask(spec_sources.gather(spec_file=None, sets=sets))
-    elif dest is not None and spec_file is None and not _has_name(spec_sources.gather(spec_file=None, sets=sets)):
-        prompted = {"project.name": dest.name}
-    answers = spec_sources.gather(spec_file=spec_file, sets=sets, prompted=prompted)
-    created = creation.create(answers, dest, dry_run=dry_run)
+    flags = {"source": source, "target": target, "time": time, "encoding": encoding}
+    _require_data(flags, spec_file)
+    sets = (*sets, *(f"data.{key}={value}" for key, value in flags.items() if value is not None))
+    ask = spec_file is None and not no_input and not as_json and output.is_terminal()
+    given = spec_sources.gather(spec_file=spec_file, sets=sets)
+    with ExitStack() as stack:
+        found: Understood | None = None
+        kinds = _kinds(columns, source)
+        if source is not None and not _names_features(spec_file):
+            found = stack.enter_context(own_data.understand(given, kinds, ask=ask))
+            given = own_data.settled(given, found.inference)
+        prompted: dict[str, Any] = {}
+        name = own_data.project_name(source) if found and source else ""
+        if ask:
+            prompted = _ask(given, {"project.name": name} if name else {})
+        elif not _has_name(given) and (dest or name):
+            prompted = {"project.name": dest.name if dest else name}
+        answers = spec_sources.gather(spec_file=spec_file, sets=sets, prompted=prompted)
+        if found:
+            answers = own_data.settled(answers, found.inference)
+            if not ask and not as_json:
+                own_data.show(found.inference)
+        created = creation.create(answers, dest, dry_run=dry_run, table=found.table if found else None)
     if as_json:
-        output.emit(
-            {
-                "destination": str(created.destination),
-                "dry_run": dry_run,
-                "slug": created.spec.slug,
-                "package": created.spec.package,
-                "layers": created.layers,
-                "files": created.files,
-            }
-        )
+        result = {
+            "destination": str(created.destination),
+            "dry_run": dry_run,
+            "slug": created.spec.slug,
+            "package": created.spec.package,
+            "layers": created.layers,
+            "files": created.files,
+            "rows_left_out": created.left_out,
+        }
+        output.emit(result | ({"data": found.inference.as_dict()} if found else {}))
     else:
         _show(created, dry_run=dry_run)
+
+
+def _require_data(flags: dict[str, str | None], spec_file: Path | None) -> None:
+    from seedbed.errors import UsageError
+
+    if flags["source"] is None and spec_file is None:
+        for name, value in flags.items():
+            if value is not None:
+                raise UsageError(f"--{name} is about your own data, and no file is given", hint="Add --data FILE.")
+
+
+def _kinds(columns: tuple[str, ...], source: str | None) -> dict[str, str]:
+    from seedbed.errors import UsageError
+
+    if columns and source is None:
+        raise UsageError("--column corrects what is found in --data, and no file is given", hint="Add --data FILE.")
+    kinds = {}
+    for flag in columns:
+        name, equals, kind = flag.rpartition("=")
+        if not equals or not name:
+            raise UsageError(f"--column {flag}: not of the form NAME=KIND", hint="For example --column zip=category")
+        kinds[name] = kind
+    return kinds
+
+
+def _names_features(spec_file: Path | None) -> bool:
+    """Whether a spec file says what the columns are: then nothing has to be found out."""
+    from seedbed import spec_sources
+
+    return spec_file is not None and "features" in spec_sources.read_toml(spec_file).get("data", {})
 
 
 def _has_name(answers: Answers) -> bool:
     return "name" in answers.values.get("project", {})
 
 
-def _ask(given: Answers) -> dict[str, Any]:
-    """Ask for what no source gave; each answer is checked on the spot."""
+def _ask(given: Answers, defaults: dict[str, str]) -> dict[str, Any]:
+    """Ask for what no source gave; each answer is checked on the spot, and `defaults` stand above our own."""
     from seedbed import spec as specs
     from seedbed.errors import SpecError
 
     answers: dict[str, Any] = {}
     for key, question, default in _QUESTIONS:
         section, field = key.split(".")
+        default = defaults.get(key, default)  # noqa: PLW2901
         if field in given.values.get(section, {}):
             continue
         choices = _choices(section, field)
@@ -128,6 +197,10 @@ def _show(created: Created, *, dry_run: bool) -> None:
     folder = created.destination
     shown = folder.name if folder.parent == Path.cwd() else str(folder)
     output.line(f"Created {created.spec.project.name} in {shown}: {len(created.files)} files.", bold=True)
+    if created.left_out:
+        output.line(f"  Rows without a target or a time were left out: {created.left_out:,}")
+    if any(name.startswith("data/raw/") for name in created.files):
+        output.line("  All of the data is in data/raw; a sample of it in tests/data goes into git.")
     output.line(f"  Layers: {', '.join(created.layers)}")
     first = next(iter(created.spec.environments))
     output.line("Next:")

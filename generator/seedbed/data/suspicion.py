@@ -1,0 +1,139 @@
+"""Which columns are no inputs by the looks of them, and which one is the time: judgements, each with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from itertools import pairwise
+from statistics import fmean
+
+from seedbed import spec as specs
+from seedbed.data.profile import Column, Profile
+
+_ENOUGH = 20  # values, below which being all different means nothing
+_UNIQUE = 0.95  # share of different values from which they tell rows apart
+_OWN = 0.5  # share of different values from which text has too few rows for each
+_EMPTY = 0.95  # share of missing values from which nothing can be learned
+_WORDS = 4.0  # words in a value, on average, from which it is a text
+_LONG = 60.0  # characters likewise
+_ID_NAME = re.compile(r"(^|[_\W])(id|ids|uuid|guid|key|index|idx|rownum|serial|nr|no)$|^unnamed: \d+$", re.IGNORECASE)
+_CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
+_TIME_NAME = re.compile(
+    r"time|date|stamp|day|month|week|created|updated|scheduled|occurred|recorded|\bts\b|_at$", re.IGNORECASE
+)
+_FOREIGN_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}\b")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}([.' ]?\d{3})*(,\d+)?|[+-]?\d+(,\d+)?")
+_HELD_BACK = 0.2  # what the generated project holds back by default
+_FEWEST_TIMES = 10
+
+
+def reason_to_leave_out(column: Column) -> str:
+    """Why a column is no input; empty when it may be one."""
+    if flaws := specs.text_flaws(column.name, specs.COLUMN_NAME_LIMIT):
+        return f"its name is {'; '.join(flaws)}"
+    if column.name.startswith("Unnamed: "):
+        return "has no name"
+    return _is_constant(column) or _tells_rows_apart(column)
+
+
+def _is_constant(column: Column) -> str:
+    if not column.present:
+        return "is empty, or of a type that no model takes"
+    if column.counts is not None and len(column.counts) == 1 and not column.missing:
+        return f"is always {_short(next(iter(column.counts)))}"
+    if column.missing >= _EMPTY * column.rows:
+        return f"is empty in {column.missing / column.rows:.1%} of the rows"
+    return ""
+
+
+def _tells_rows_apart(column: Column) -> str:
+    if column.kinds & {"number", "boolean"}:
+        return is_counter(column)
+    if "date" in column.kinds:
+        return ""
+    return _foreign_form(column) or is_text(column) or is_identifier(column)
+
+
+def is_counter(column: Column) -> str:
+    """Why a column of whole numbers is an identifier; empty when it may be an amount."""
+    if "integer" not in column.kinds or _different(column) < 1:
+        return ""
+    numbers = [int(value) for value in column.sample if value is not None]
+    if len(numbers) < _ENOUGH:
+        return ""
+    if _ID_NAME.search(column.name) or _CAMEL_ID.search(column.name):
+        return "numbers the rows: all different"
+    if all(one < other for one, other in pairwise(numbers)):
+        return "counts the rows up"
+    return ""
+
+
+def is_identifier(column: Column) -> str:
+    """Why a column of text tells rows apart instead of kinds of rows; empty when it doesn't."""
+    different = _different(column)
+    if different >= _UNIQUE:
+        return "names each row: nearly all values are different"
+    if different >= _OWN:
+        return f"has its own value in {different:.0%} of the rows: too few of each to learn from"
+    return ""
+
+
+def is_text(column: Column) -> str:
+    """Why a column is free text; empty when it isn't."""
+    values = [value for value in column.sample if value is not None]
+    if _different(column) < _OWN:
+        return ""
+    words, length = fmean(len(value.split()) for value in values), fmean(map(len, values))
+    return f"is free text: {words:.0f} words on average" if words >= _WORDS or length >= _LONG else ""
+
+
+def time_column(profile: Profile, taken: Collection[str], classes: Column | None) -> str:
+    """The column that orders the rows; empty when none does.
+
+    Args:
+        profile: all columns.
+        taken: columns that are something else.
+        classes: the target of a classification: both sides of a split by time need two of them.
+    """
+    best: tuple[int, str] = (0, "")
+    for column in profile.columns.values():
+        if column.name in taken or "date" not in column.kinds or column.missing or not column.rows:
+            continue
+        if specs.text_flaws(column.name, specs.COLUMN_NAME_LIMIT):
+            continue
+        times = [value or "" for value in column.sample]
+        in_order = sum(one <= other for one, other in pairwise(times)) >= 0.95 * (len(times) - 1)
+        named = bool(_TIME_NAME.search(column.name)) and "birth" not in column.name.lower()
+        score = 2 * in_order + named
+        if score > best[0] and _can_split(times, classes):
+            best = (score, column.name)
+    return best[1]
+
+
+def _can_split(times: list[str], classes: Column | None) -> bool:
+    if len(set(times)) < _FEWEST_TIMES:
+        return False
+    order = sorted(range(len(times)), key=times.__getitem__)
+    cut = times[order[int(len(order) * (1 - _HELD_BACK))]]
+    sides = [row for row in order if times[row] < cut], [row for row in order if times[row] >= cut]
+    if not all(sides):
+        return False
+    return classes is None or all(len({classes.sample[row] for row in side} - {None}) > 1 for side in sides)
+
+
+def _different(column: Column) -> float:
+    values = [value for value in column.sample if value is not None]
+    return len(set(values)) / len(values) if len(values) >= _ENOUGH else 0.0
+
+
+def _foreign_form(column: Column) -> str:
+    values = [value for value in column.sample if value is not None]
+    if all(_DECIMAL_COMMA.fullmatch(value) for value in values) and any("," in value for value in values):
+        return f"holds numbers with a comma ({_short(values[0])}): write them with a decimal point"
+    if all(_FOREIGN_DATE.match(value) for value in values):
+        return f"holds dates that are not ISO 8601 ({_short(values[0])}): write them as 2024-05-31"
+    return ""
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 30 else f"{text[:29]}…")  # noqa: PLR2004
