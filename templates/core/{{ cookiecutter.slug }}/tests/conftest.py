@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.package }} import config, data
+from {{ cookiecutter.package }} import config, data, registry, stages
 
 from support import ROOT, SAMPLE, Trained
 
 ENVIRONMENT = (
     "AWS_",
+{%- if cookiecutter.tracking %}
     "MLFLOW_",
+{%- endif %}
     "KFP_",
     "DATA_BUCKET",
     "ARTIFACT_BUCKET",
     "PREDICTION_LOG",
-    "PIPELINE_IMAGE",
+    "PIPELINE_",
+    "KF_PIPELINES_",
+    "GIT_COMMIT",
+    "GIT_",
 )
 
 
@@ -29,7 +37,9 @@ def alone(tmp_path, monkeypatch):
     for name in os.environ:
         if name.startswith(ENVIRONMENT):
             monkeypatch.delenv(name)
+{%- if cookiecutter.tracking %}
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+{%- endif %}
     monkeypatch.chdir(tmp_path)
 
 
@@ -52,3 +62,50 @@ def frame():
 def trained(tmp_path_factory):
     """One training run on the sample, with the project's own parameters. Read it, don't change it."""
     return Trained(tmp_path_factory.mktemp("trained"), config.load(ROOT / "params.yaml")).run()
+
+
+@pytest.fixture
+def project(trained, tmp_path):
+    """A registration of the trained model, or of a new one, with the score that a test gives it."""
+
+    class Project:
+        def register(self, score, *, seed=None):
+            models = trained.models
+            if seed is not None:
+                models = tmp_path / f"models-{seed}"
+                wanted = {"model": {"max_iter": 2, "seed": seed}, "cross_validation": {"folds": 0}}
+                if not models.exists():
+                    stages.train(trained.prepared, models, config.parse(wanted))
+            metrics = copy.deepcopy(trained.metrics)
+            metrics["model"][metrics["metric"]] = score
+            metrics["constant"][metrics["metric"]] = -1.0
+            metrics["cross_validation"] = {"folds": 0}
+            metrics["noise"] = 10.0
+            params = replace(trained.params, gate=config.GateParams(tolerance=0.99))
+            return registry.register(models, trained.prepared, metrics, trained.reports, params)
+
+    return Project()
+
+
+@pytest.fixture
+def repository(monkeypatch):
+    """An empty Git repository in the current folder, and a function that commits everything in it."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@localhost")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout.strip()
+
+    def commit(*refs):
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "x")
+        for ref in refs:
+            git("tag", ref)
+        return git("rev-parse", "HEAD")
+
+    git("init", "--quiet", "--initial-branch", "main")
+    return commit

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import socket
+import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from {{ cookiecutter.package }} import config, stages
 
@@ -46,3 +52,59 @@ class Trained:
     @property
     def test_rows(self):
         return pd.read_parquet(self.prepared / "test.parquet")
+
+
+def free_port():
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@contextlib.contextmanager
+def object_store(folder, bucket):
+    """Run SeaweedFS with a bucket, on free ports, with keys of its own; give the environment's variables."""
+    program = shutil.which("weed")
+    if program is None:
+        pytest.skip("weed is not installed: it comes with the local environment's requirements")
+    port = free_port()
+    names = ("master.port", "volume.port", "filer.port")
+    ports = [f"-{name}{suffix}={free_port()}" for name in names for suffix in ("", ".grpc")]
+    command = [program, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}"]
+    command += [f"-bucket={bucket}", "-admin.ui=false", "-webdav=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    variables = keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, *ports], env=os.environ | keys, stdout=log, stderr=log)
+    try:
+        _wait_for(bucket, variables, process, folder / "log")
+        yield variables
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(bucket, variables, process, log):
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+    for _ in range(240):
+        try:
+            # The server answers before its bucket is there.
+            client.head_bucket(Bucket=bucket)
+        except (BotoCoreError, ClientError):
+            assert process.poll() is None, log.read_text()[-2000:]
+            time.sleep(0.25)
+        else:
+            return
+    pytest.fail(f"the store did not start: {log.read_text()[-2000:]}")

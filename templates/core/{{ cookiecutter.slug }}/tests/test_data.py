@@ -4,7 +4,15 @@ import pytest
 
 from {{ cookiecutter.package }} import config, data
 from {{ cookiecutter.package }}.errors import DataError
-from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET, TASK, TIME
+from {{ cookiecutter.package }}.schema import (
+    CATEGORICAL,
+    DATES,
+    FEATURES,
+    NUMERIC,
+    TARGET,
+    TASK,
+    TIME,
+)
 
 from support import SAMPLE
 
@@ -38,8 +46,8 @@ def test_the_normal_form(raw):
     assert rows[TARGET].notna().all()
     if TASK == "regression":
         assert rows[TARGET].dtype == np.float64
-    if TIME is not None:
-        assert str(rows[TIME].dtype).startswith("datetime64")
+    moments = [*DATES, *([TIME] if TIME else [])]
+    assert all(str(rows[name].dtype) == "datetime64[ns]" for name in moments)
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
@@ -96,10 +104,10 @@ def test_labels_keep_the_simplest_type_that_holds_them(given, kind):
 
 
 def test_times_with_a_zone_are_moved_to_utc():
-    given = pd.Series(["2024-01-01T12:00:00+02:00", "2024-01-01", "never"])
-    found = data.times(given)
-    assert found.iloc[:2].tolist() == [pd.Timestamp("2024-01-01 10:00"), pd.Timestamp("2024-01-01")]
-    assert pd.isna(found.iloc[2])
+    given = ["2024-01-01T12:00+02:00", "2024-01-01", "2024-01-01 12:00", "2024-01-01T12:00Z", "never"]
+    found = data.times(pd.Series(given))
+    expected = ["2024-01-01 10:00", "2024-01-01 00:00", "2024-01-01 12:00", "2024-01-01 12:00", None]
+    pd.testing.assert_series_equal(found, pd.Series(pd.to_datetime(expected)))
 
 
 def test_the_split_loses_nothing_and_is_repeatable(raw):

@@ -1,35 +1,60 @@
 import pytest
 
-from {{ cookiecutter.package }}.gate import Duel, Scores, decide
+from {{ cookiecutter.package }}.gate import Duel, Scores, decide, scores
 
 NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("candidate", "baseline", "constant", "noise", "duel", "promoted", "reason"),
+    ("candidate", "constant", "lead", "noise", "duel", "promoted", "reason"),
     [
-        (0.70, 0.65, 0.5, 0.0, None, True, "linear baseline's 0.6500"),
-        (0.50, 0.40, 0.5, 0.0, None, False, "without features"),
-        (0.60, 0.65, 0.5, 0.0, None, False, "clearly below the linear baseline"),
-        (0.60, 0.65, 0.5, 0.03, None, True, "linear baseline"),  # within two standard errors
-        (0.645, 0.65, 0.5, 0.0, None, True, "linear baseline"),  # within the tolerance
-        (0.70, 0.65, 0.5, 0.0, (0.70, 0.72), False, "0.7000 is below the champion's 0.7200"),
-        (0.70, 0.65, 0.5, 0.5, (0.70, 0.72), False, "below the champion"),  # noise excuses nothing here
-        (0.99, 0.65, 0.5, 0.0, (0.70, 0.72), False, "below the champion"),  # only rows new to both count
-        (0.60, 0.65, 0.5, 0.0, (0.80, 0.72), False, "linear baseline"),  # the champion is no excuse
-        (0.70, 0.65, 0.5, 0.0, (0.715, 0.72), True, "against the champion's 0.7200, on 1,000 rows"),
-        (0.70, 0.65, 0.5, 0.0, (0.80, 0.72), True, "0.8000 against the champion's 0.7200"),
-        (NAN, 0.65, 0.5, 0.0, None, False, "without features"),
-        (0.70, NAN, 0.5, 0.0, None, False, "baseline"),
-        (0.70, 0.65, 0.5, 0.0, (0.70, NAN), False, "champion"),
+        (0.70, 0.5, 0.05, 0.0, None, True, "linear baseline's 0.6500"),
+        (0.50, 0.5, 0.10, 0.0, None, False, "without features"),
+        (0.70, 0.5, -0.05, 0.0, None, False, "clearly below the linear baseline's in 5-fold"),
+        (0.70, 0.5, -0.05, 0.03, None, True, "linear baseline"),  # within two standard errors
+        (0.70, 0.5, -0.005, 0.0, None, True, "linear baseline"),  # within the tolerance
+        (0.60, 0.5, 0.05, 0.0, None, True, "linear baseline"),  # below it on the test rows alone
+        (0.70, 0.5, 0.05, 0.0, (0.70, 0.72), False, "0.7000 is below the champion's 0.7200"),
+        (0.70, 0.5, 0.05, 0.5, (0.70, 0.72), False, "below the champion"),  # noise excuses nothing here
+        (0.99, 0.5, 0.05, 0.0, (0.70, 0.72), False, "below the champion"),  # only rows new to both count
+        (0.70, 0.5, -0.05, 0.0, (0.80, 0.72), False, "linear baseline"),  # the champion is no excuse
+        (0.70, 0.5, 0.05, 0.0, (0.715, 0.72), True, "against the champion's 0.7200, on 1,000 rows"),
+        (0.70, 0.5, 0.05, 0.0, (0.80, 0.72), True, "0.8000 against the champion's 0.7200"),
+        (NAN, 0.5, 0.05, 0.0, None, False, "without features"),
+        (0.70, 0.5, NAN, 0.0, None, False, "baseline"),
+        (0.70, 0.5, 0.05, 0.0, (0.70, NAN), False, "champion"),
     ],
 )
-def test_decisions(candidate, baseline, constant, noise, duel, promoted, reason):
-    met = None if duel is None else Duel(*duel, rows=1000)
-    decision = decide(Scores("roc_auc", candidate, baseline, constant, noise, met), tolerance=0.01)
+def test_decisions(candidate, constant, lead, noise, duel, promoted, reason):
+    met = None if duel is None else Duel("roc_auc", *duel, rows=1000)
+    found = Scores("roc_auc", candidate, 0.65, constant, lead, noise, folds=5, duel=met)
+    decision = decide(found, tolerance=0.01)
     assert decision.promoted is promoted
     assert reason in decision.reason
 
 
 def test_the_reported_baseline_is_the_stronger_one():
-    assert decide(Scores("r2", 0.4, -0.1, 0.0, 0.0, None), 0.0).baseline == 0.0
+    assert decide(Scores("r2", 0.4, -0.1, 0.0, 0.5, 0.0), 0.0).baseline == 0.0
+
+
+def test_the_metric_that_decided_is_the_reported_one():
+    decision = decide(Scores("roc_auc", 0.7, 0.6, 0.5, 0.1, 0.0, duel=Duel("f1_macro", 0.5, 0.4, 10)), 0.0)
+    assert (decision.metric, decision.candidate, decision.champion) == ("f1_macro", 0.5, 0.4)
+    assert decision.reason.startswith("f1_macro 0.5000")
+
+
+def measured(cross_validation):
+    groups = {name: {"r2": value} for name, value in (("model", 0.4), ("baseline", 0.5), ("constant", 0.0))}
+    return {"metric": "r2", "noise": 0.01, "cross_validation": cross_validation} | groups
+
+
+def test_model_and_baseline_are_compared_by_cross_validation():
+    found = scores(measured({"folds": 4, "lead": {"mean": 0.2, "error": 0.03}}))
+    assert (found.lead, found.noise, found.folds) == (0.2, 0.03, 4)
+    assert decide(found, 0.0).promoted
+
+
+def test_the_test_rows_decide_where_it_was_left_out():
+    found = scores(measured({"folds": 0, "reason": "too large"}))
+    assert (found.lead, found.noise, found.folds) == (pytest.approx(-0.1), 0.01, 0)
+    assert "below the linear baseline's on the test rows" in decide(found, 0.0).reason

@@ -42,6 +42,15 @@ def test_a_refusal_by_the_gate_is_no_failure(trained, monkeypatch, capsys, promo
 def test_help_needs_no_machine_learning_library():
     code = "import sys\nimport {{ cookiecutter.package }}.__main__ as m\n"
     code += "try: m.main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print([name for name in ('pandas', 'sklearn', 'mlflow', 'pandera') if name in sys.modules])"
+    code += "print([name for name in ('pandas', 'sklearn', {% if cookiecutter.tracking %}'mlflow'{% else %}'boto3'{% endif %}, 'pandera') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_who_has_seen_enough_is_no_failure():
+    command = [sys.executable, "-m", "{{ cookiecutter.package }}", "data", "version"]
+    Path("data/raw").mkdir(parents=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0

@@ -9,7 +9,14 @@ import pytest
 
 from {{ cookiecutter.package }} import config, data, model
 from {{ cookiecutter.package }}.errors import DataError, UntrustedModelError
-from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET, TASK
+from {{ cookiecutter.package }}.schema import (
+    CATEGORICAL,
+    DATES,
+    FEATURES,
+    NUMERIC,
+    TARGET,
+    TASK,
+)
 
 
 @pytest.fixture
@@ -83,6 +90,8 @@ def test_training_takes_an_empty_column(trained):
         rows[NUMERIC[0]] = np.nan
     for name in CATEGORICAL:
         rows[name] = np.nan
+    for name in DATES:
+        rows[name] = pd.NaT
     fitted = model.fit(config.ModelParams(max_iter=2), rows)
     assert len(model.predict(fitted, rows)) == len(rows)
 

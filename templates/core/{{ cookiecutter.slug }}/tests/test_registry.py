@@ -1,37 +1,18 @@
-"""The registry, on a local MLflow database."""
+"""The registry as the rest of the project knows it, wherever it keeps its models."""
 
-import copy
 import json
+from dataclasses import replace
 
 import pytest
 
-from {{ cookiecutter.package }} import config, data, model, registry, stages
+from {{ cookiecutter.package }} import data, gate, model, promotion, registry
 from {{ cookiecutter.package }}.errors import RegistryError, UntrustedModelError
 from {{ cookiecutter.package }}.schema import PROJECT
 
 
-@pytest.fixture
-def project(trained, tmp_path):
-    """A registration of the trained model, or of a new one, with the score that a test gives it."""
-
-    class Project:
-        def register(self, score, *, seed=None):
-            models = trained.models
-            if seed is not None:
-                models = tmp_path / f"models-{seed}"
-                stages.train(trained.prepared, models, config.parse({"model": {"max_iter": 2, "seed": seed}}))
-            metrics = copy.deepcopy(trained.metrics)
-            metrics["model"][metrics["metric"]] = score
-            metrics["constant"][metrics["metric"]] = -1.0
-            metrics["noise"] = 10.0
-            params = config.parse({"gate": {"tolerance": 0.99}})
-            return registry.register(models, trained.prepared, metrics, trained.reports, params)
-
-    return Project()
-
-
 def test_the_life_of_a_champion(project, trained, tmp_path):
     assert registry.champion() is None
+    assert registry.versions() == []
     with pytest.raises(RegistryError, match="make train"):
         registry.rollback()
 
@@ -40,8 +21,12 @@ def test_the_life_of_a_champion(project, trained, tmp_path):
     champion = registry.champion()
     card = json.loads((trained.model / model.CARD_FILE).read_text())
     assert (champion.name, champion.version, champion.sha256) == (PROJECT, "1", card["sha256"])
+    assert (champion.promoted, champion.reason) == (True, first.reason)
     assert champion.data_version == trained.metrics["data_version"]
     assert champion.metrics["rows_test"] == trained.metrics["rows"]["test"]
+    assert {"training_seconds", "training_cpu_seconds", "training_peak_memory_mb"} <= champion.metrics.keys()
+    assert champion.params["model.kind"] == trained.params.model.kind
+    assert champion.params.keys() == trained.params.flat().keys()
 
     folder = registry.download(champion, tmp_path / "download")
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -63,34 +48,33 @@ def test_the_life_of_a_champion(project, trained, tmp_path):
     assert (better.promoted, better.version) == (True, "3")
     assert better.champion is not None
     assert registry.champion().version == "3"
+    assert [(found.version, found.promoted) for found in registry.versions()] == [
+        ("3", True),
+        ("2", False),
+        ("1", True),
+    ]
+    assert [found.version for found in registry.versions(1)] == ["3"]
 
     assert registry.rollback().version == "1"
     assert registry.champion().version == "1"
     with pytest.raises(RegistryError, match="first champion"):
         registry.rollback()
+    assert "isn't the champion any more" in project.register(1.0, seed=2).reason
 
 
-def test_a_run_holds_everything_that_explains_it(project, trained):
-    from mlflow import MlflowClient
-
+def test_versions_are_found_by_number_run_and_role(project):
+    assert registry.find("champion") is None
     project.register(1.0)
     champion = registry.champion()
-    client = MlflowClient("sqlite:///mlflow.db")
-    run = client.get_run(champion.run_id)
-    assert run.info.status == "FINISHED"
-    assert run.data.params.keys() == trained.params.flat().keys()
-    assert run.data.params["model.kind"] == trained.params.model.kind
-    assert {"training_seconds", "training_cpu_seconds", "training_peak_memory_mb"} <= set(run.data.metrics)
-    assert run.data.tags["data_version"] == trained.metrics["data_version"]
-    dataset = run.inputs.dataset_inputs[0].dataset
-    assert dataset.digest + ".dir" == trained.metrics["data_version"]
-    files = {item.path for item in client.list_artifacts(champion.run_id, "reports")}
-    assert {"reports/model_card.md", "reports/dataset_card.md", "reports/validation.json"} <= files
+    assert registry.find("1") == registry.find("champion") == champion
+    assert registry.find(champion.run_id).metrics == champion.metrics
+    for unknown in ("2", "0" * 32, "9" * 32, "main", ""):
+        assert registry.find(unknown) is None
 
 
 def test_a_changed_champion_stops_the_comparison(project, tmp_path):
     project.register(1.0)
-    stored = next(tmp_path.glob("mlartifacts/**/model.skops"))
+    stored = next(path for path in tmp_path.rglob("model.skops") if "models-1" not in path.parts)
     stored.write_bytes(stored.read_bytes() + b"x")
     with pytest.raises(UntrustedModelError, match="isn't the registered model"):
         project.register(1.0, seed=1)
@@ -102,19 +86,56 @@ def test_a_decision_that_was_cut_short_is_made_again(project, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "_apply", interrupted)
+        patch.setattr(gate, "decide", interrupted)
         with pytest.raises(KeyboardInterrupt):
             project.register(1.0)
     assert registry.champion() is None
+    assert [found.promoted for found in registry.versions()] == [None]
     assert project.register(1.0).promoted
+    assert [found.version for found in registry.versions()] == ["1"]
     assert registry.champion().version == "1"
 
 
-def test_a_dead_server_is_a_clear_error(monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(RegistryError, match="MLFLOW_TRACKING_URI"):
-        registry.champion()
+def test_a_champion_that_changes_meanwhile_is_compared_again(project, monkeypatch):
+    """Another process rolls back while this one compares its model with the champion of before."""
+    project.register(1.0)
+    project.register(1.0, seed=1)
+    judge, compared = promotion.judge, []
+
+    def interleaved(*arguments):
+        compared.append(arguments[4].version)
+        if len(compared) == 1:
+            registry.rollback()
+        return judge(*arguments)
+
+    monkeypatch.setattr(promotion, "judge", interleaved)
+    assert project.register(1.0, seed=2).promoted
+    assert compared == ["2", "1"]
+    assert registry.champion().version == "3"
+    assert registry.rollback().version == "1"
+
+
+def test_a_champion_that_never_stays_is_an_error_and_can_be_decided_later(project, monkeypatch):
+    project.register(1.0)
+    project.register(1.0, seed=1)
+    judge, rolled_back = promotion.judge, []
+
+    def restless(*arguments):
+        decision = judge(*arguments)
+        if arguments[0].name != "models-2":
+            return decision  # one of the others' own
+        if len(rolled_back) % 2 == 0:
+            rolled_back.append(registry.rollback())
+        else:
+            rolled_back.append(project.register(1.0, seed=3 + len(rolled_back)))
+        return decision
+
+    with monkeypatch.context() as patch:
+        patch.setattr(promotion, "judge", restless)
+        with pytest.raises(RegistryError, match="the champion changed 3 times"):
+            project.register(1.0, seed=2)
+    assert len(rolled_back) == promotion.ATTEMPTS
+    assert project.register(1.0, seed=2).promoted
 
 
 def test_a_champion_that_knows_the_test_rows_is_not_compared_on_them(project, trained, monkeypatch):
@@ -127,7 +148,12 @@ def test_a_champion_that_knows_the_test_rows_is_not_compared_on_them(project, tr
 
 def test_a_champion_of_other_columns_gives_way(project, monkeypatch):
     project.register(1.0)
-    monkeypatch.setattr(registry, "FEATURES", ("another",))
+    monkeypatch.setattr(promotion, "FEATURES", ("another",))
     decision = project.register(1.0, seed=1)
     assert decision.promoted
     assert "trained on other columns" in decision.reason
+
+
+def test_a_repeated_decision_keeps_its_figures(project):
+    first = project.register(1.0)
+    assert replace(project.register(1.0), reason=first.reason) == first

@@ -4,12 +4,16 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from {{ cookiecutter.package }} import data, evaluate, model, stages
+from {{ cookiecutter.package }} import config, data, evaluate, model, stages
 from {{ cookiecutter.package }}.errors import DataError
-from {{ cookiecutter.package }}.schema import FEATURES, TARGET, TITLE
+from {{ cookiecutter.package }}.schema import FEATURES, TARGET, TASK, TITLE
+
+from support import ROOT
 
 
 def test_the_metrics_are_those_of_the_stored_model(trained):
@@ -54,6 +58,56 @@ def test_the_plotted_predictions_are_labelled(trained):
     table = pd.read_csv(trained.reports / "evaluation/predictions.csv")
     assert {"actual", "prediction"} <= set(table.columns)
     assert 0 < len(table) <= len(trained.test_rows)
+
+
+def test_every_table_is_written_and_has_rows(trained):
+    folder = trained.reports / "evaluation"
+    of_task = {"errors"} if TASK == "regression" else {"classes", "roc", "precision_recall"}
+    assert {path.stem for path in folder.iterdir()} == {"importance", "predictions", "calibration"} | of_task
+    for path in folder.iterdir():
+        assert len(pd.read_csv(path)) > 0
+
+
+def test_every_plot_shows_columns_that_exist(trained):
+    stages_and_plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    for plot in stages_and_plots["plots"]:
+        (shown,) = plot.values()
+        for path, column in shown["y"].items():
+            assert {shown["x"], column} <= set(pd.read_csv(trained.folder / path).columns)
+
+
+def test_the_card_says_what_the_cross_validation_found(trained):
+    found = trained.metrics["cross_validation"]
+    card = (trained.reports / "model_card.md").read_text(encoding="utf-8")
+    if found["folds"]:
+        assert f"Fitted and scored {found['folds']} times" in card
+        assert f"{found['model']['mean']:.4g} | {found['model']['error']:.4g}" in card
+    else:
+        assert found["reason"].split()[0] in card
+
+
+def test_the_card_says_what_training_cost(trained):
+    cost = json.loads((trained.models / stages.TRAINING).read_text())
+    card = (trained.reports / "model_card.md").read_text(encoding="utf-8")
+    assert f"Training took {cost['seconds']:.1f} s" in card
+
+
+def test_models_of_different_classes_are_compared_by_what_both_have(trained):
+    if TASK == "regression":
+        fitted = model.load(trained.model)
+        assert evaluate.compare(fitted, fitted, trained.test_rows)[0] == "r2"
+        return
+    rows = trained.test_rows
+    labels = rows[TARGET].unique()
+    rows = rows.assign(**{TARGET: np.resize(labels[:2], len(rows))})
+    params = config.ModelParams(max_iter=2)
+    two = model.fit(params, rows)
+    three = model.fit(params, rows.assign(**{TARGET: np.resize([*labels[:2], "third"], len(rows))}))
+    assert evaluate.compare(two, two, rows)[0] == "roc_auc"
+    metric, first, second = evaluate.compare(two, three, rows)
+    assert metric == "f1_macro"
+    assert first == evaluate.score(two, rows, "f1_macro")
+    assert second == evaluate.score(three, rows)
 
 
 def test_noise_is_none_between_a_model_and_itself(trained):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ProjectError
+from .errors import ConfigError, ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen = _parser().parse_args(arguments)
     try:
-        return int(chosen.run(chosen) or 0)
+        code = int(chosen.run(chosen) or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads the output has seen enough, as `head` has. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ProjectError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,8 +53,27 @@ def _parser() -> argparse.ArgumentParser:
         ("register", _register, "record the run, register the model, and promote it if the gate lets it"),
         ("champion", _champion, "show the model in use, as JSON"),
         ("rollback", _rollback, "go back to the champion of before"),
+        ("versions", _versions, "list the latest versions of the registry"),
     ):
         commands.add_parser(name, help=help_text, description=help_text).set_defaults(run=run)
+    about = "compare two trainings: metrics, parameters, data and cost"
+    names = "a commit, branch or tag, 'workspace', a version, 'champion', or a run"
+    compare = commands.add_parser("compare", help=about, description=f"{about}. Each is {names}.")
+    compare.set_defaults(run=_compare)
+    compare.add_argument("first", nargs="?", default="HEAD", metavar="A", help="default: %(default)s")
+    compare.add_argument("second", nargs="?", default="workspace", metavar="B", help="default: %(default)s")
+    tune = commands.add_parser(
+        "tune", help="search for better model parameters and write them to params.yaml"
+    )
+    tune.set_defaults(run=_tune)
+    tune.add_argument(
+        "--candidates", type=int, default=30, metavar="N", help="how many to try, from 2 to 1000 (default 30)"
+    )
+    about = "ask the champion about every row of a file"
+    predict = commands.add_parser("predict", help=about, description=about)
+    predict.set_defaults(run=_predict)
+    predict.add_argument("file", type=Path, help="a .csv or .parquet file with the features")
+    predict.add_argument("--output", type=Path, required=True, help="the file to write, .csv or .parquet")
     data = commands.add_parser("data", help="add to the training data").add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -81,6 +108,9 @@ def _train(_: argparse.Namespace) -> None:
     from . import config, stages
 
     cost = stages.train(PREPARED, MODELS, config.load())
+    # Beside the model it belongs to, DVC keeps it; here Git does, so that commits can be compared.
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(MODELS / stages.TRAINING, REPORTS / stages.TRAINING)
     print(f"trained in {cost['seconds']:.1f} s")
 
 
@@ -90,6 +120,25 @@ def _evaluate(_: argparse.Namespace) -> None:
     found = stages.evaluation(PREPARED, MODELS, METRICS, REPORTS, config.load())
     name = found["metric"]
     print(f"{name}: {found['model'][name]:.4f}, linear baseline {found['baseline'][name]:.4f}")
+
+
+def _tune(chosen: argparse.Namespace) -> None:
+    from . import config, gate, stages
+
+    if not 2 <= chosen.candidates <= 1000:  # noqa: PLR2004
+        raise ConfigError(f"--candidates is {chosen.candidates}; it must be from 2 to 1000")
+    found = stages.tune(PREPARED, config.load(), chosen.candidates)
+    where = f"on {found.rows:,} rows that the search of {found.candidates} candidates never saw"
+    if not found.gain > 0:
+        print(f"nothing better found {where}; params.yaml stays as it is")
+        return
+    changed = config.update_model(found.params)
+    certain = "beyond" if found.gain > gate.NOISE_ERRORS * found.noise else "within"
+    print(f"{found.metric} {found.best:.4f} instead of {found.present:.4f} {where}")
+    print(f"the gain of {found.gain:.4f} is {certain} the noise: its standard error is {found.noise:.4f}")
+    for name, (old, new) in changed.items():
+        print(f"  model.{name}: {old} -> {new}")
+    print("written to params.yaml; next: make train, or git checkout params.yaml to go back")
 
 
 def _register(_: argparse.Namespace) -> None:
@@ -114,6 +163,41 @@ def _rollback(_: argparse.Namespace) -> None:
     from . import registry
 
     print(f"champion is version {registry.rollback().version} again")
+
+
+def _versions(_: argparse.Namespace) -> None:
+    from . import registry
+
+    champion, listed = registry.champion(), registry.versions()
+    if not listed:
+        print("no model is registered yet: make train")
+    for found in listed:
+        if champion is not None and found.version == champion.version:
+            state = "champion"
+        elif found.promoted is None:
+            state = "undecided"
+        else:
+            state = "was promoted" if found.promoted else "refused"
+        commit = found.commit[:8] or "no commit"
+        print(
+            f"{found.version:>4}  {found.created[:16]}  {commit:9}  data {found.data_version[:8]}  "
+            f"{state:12}  {found.reason}"
+        )
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    from . import compare
+
+    first, second = compare.find(chosen.first), compare.find(chosen.second)
+    print(compare.write(first, second, REPORTS))
+    print(f"the same in {REPORTS / compare.TABLE}, and drawn in {REPORTS / compare.PLOT}")
+
+
+def _predict(chosen: argparse.Namespace) -> None:
+    from . import batch
+
+    rows = batch.predict(chosen.file, chosen.output)
+    print(f"{rows:,} predictions in {chosen.output}")
 
 
 def _data_start(_: argparse.Namespace) -> None:

@@ -69,11 +69,35 @@ class ModelParams:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossValidationParams:
+    """How model and baseline are compared on the training rows.
+
+    Attributes:
+        folds: how often both are fitted and scored, from 2 to 20; 0 leaves it out.
+        max_rows: with more training rows than this it is left out: the test rows are then many enough to tell
+            the two apart, and the time is better spent on the model itself.
+    """
+
+    folds: int = 5
+    max_rows: int = 100_000
+
+    def __post_init__(self) -> None:
+        _require(
+            "cross_validation.folds",
+            self.folds,
+            self.folds == 0 or 2 <= self.folds <= 20,
+            "0, or from 2 to 20",
+        )
+        _require("cross_validation.max_rows", self.max_rows, self.max_rows >= 0, "0 or more")
+
+
+@dataclass(frozen=True, slots=True)
 class GateParams:
     """When a new model replaces the champion.
 
     Attributes:
-        tolerance: how far the new model's main metric may lie below the champion's on the same rows.
+        tolerance: how far the new model's main metric may lie below the baseline's in cross-validation, and
+            below the champion's on the same test rows.
     """
 
     tolerance: float = 0.005
@@ -88,6 +112,7 @@ class Params:
 
     split: SplitParams = field(default_factory=SplitParams)
     model: ModelParams = field(default_factory=ModelParams)
+    cross_validation: CrossValidationParams = field(default_factory=CrossValidationParams)
     gate: GateParams = field(default_factory=GateParams)
 
     def flat(self) -> dict[str, str | int | float]:
@@ -103,7 +128,7 @@ def load(path: Path = PARAMS) -> Params:
     """Read the parameters of a run.
 
     Args:
-        path: a YAML file with the groups `split`, `model` and `gate`; what it leaves out keeps its default.
+        path: a YAML file with the groups of `Params`; what it leaves out keeps its default.
 
     Raises:
         ConfigError: the file is missing, isn't YAML, or names something unknown or out of range.
@@ -124,12 +149,47 @@ def parse(document: Any) -> Params:
         ConfigError: it holds an unknown name, a wrong type or a value out of range.
     """
     groups = _mapping(document, "params.yaml")
-    _known(groups, ("split", "model", "gate"), "params.yaml")
+    _known(groups, tuple(item.name for item in fields(Params)), "params.yaml")
     return Params(
         split=_build(SplitParams, groups.get("split"), "split"),
         model=_build(ModelParams, groups.get("model"), "model"),
+        cross_validation=_build(CrossValidationParams, groups.get("cross_validation"), "cross_validation"),
         gate=_build(GateParams, groups.get("gate"), "gate"),
     )
+
+
+def update_model(new: ModelParams, path: Path = PARAMS) -> dict[str, tuple[Any, Any]]:
+    """Write model parameters into the parameters' file; its comments, order and other groups stay.
+
+    Returns:
+        The old and the new value of each parameter that changed.
+
+    Raises:
+        ConfigError: the file is missing or invalid.
+    """
+    from ruamel.yaml import YAML
+
+    old = load(path).model
+    changed = {
+        item.name: (getattr(old, item.name), getattr(new, item.name))
+        for item in fields(new)
+        if getattr(old, item.name) != getattr(new, item.name)
+    }
+    if not changed:
+        return {}
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 10_000  # never wrap a line
+    document = editor.load(path) or {}
+    if not document.get("model"):
+        document["model"] = {}
+    for name, (_, value) in changed.items():
+        document["model"][name] = value
+    # In one step: an interrupted run must not leave half a file.
+    written = path.with_name(f".{path.name}.new")
+    editor.dump(document, written)
+    written.replace(path)
+    return changed
 
 
 def _build(kind: type[_T], values: Any, group: str) -> _T:

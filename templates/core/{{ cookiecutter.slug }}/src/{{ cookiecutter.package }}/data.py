@@ -1,8 +1,8 @@
 """Reading, normalising, identifying and splitting the data.
 
 Everything after `read` works on one normal form: numbers, integers and booleans as float64 with NaN for
-missing, categories as text with NaN for missing, the time as naive datetime64 (UTC if the source had a zone),
-and the target as float64 (regression) or as its labels (classification).
+missing, categories as text with NaN for missing, dates and the time as naive datetime64[ns] (UTC if the
+source had a zone), and the target as float64 (regression) or as its labels (classification).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import DataError
-from .schema import CATEGORICAL, COLUMNS, FEATURES, NUMERIC, REQUIRED, TARGET, TASK, TIME
+from .schema import CATEGORICAL, COLUMNS, DATES, FEATURES, NUMERIC, REQUIRED, TARGET, TASK, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RAW = Path("data/raw")
 SUFFIXES = (".csv", ".parquet")
+ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
@@ -86,8 +87,7 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def _normal(frame: pd.DataFrame) -> pd.DataFrame:
-    columns = {name: numbers(frame[name], boolean=_is_boolean(name)) for name in NUMERIC}
-    columns |= {name: categories(frame[name]) for name in CATEGORICAL}
+    columns = _inputs(frame)
     columns[TARGET] = numbers(frame[TARGET]) if TASK == "regression" else labels(frame[TARGET])
     if TIME is not None:
         columns[TIME] = times(frame[TIME])
@@ -103,9 +103,13 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in FEATURES if name not in frame.columns]
     if missing:
         raise DataError(f"the rows lack the features {', '.join(missing)}")
+    return pd.DataFrame(_inputs(frame))[list(FEATURES)]
+
+
+def _inputs(frame: pd.DataFrame) -> dict[str, pd.Series]:
     columns = {name: numbers(frame[name], boolean=_is_boolean(name)) for name in NUMERIC}
     columns |= {name: categories(frame[name]) for name in CATEGORICAL}
-    return pd.DataFrame(columns)[list(FEATURES)]
+    return columns | {name: times(frame[name]) for name in DATES}
 
 
 def numbers(values: pd.Series, *, boolean: bool = False) -> pd.Series:
@@ -140,7 +144,16 @@ def labels(values: pd.Series) -> pd.Series:
 
 def times(values: pd.Series) -> pd.Series:
     """Return naive times; those with a zone are first moved to UTC. What isn't a time becomes NaT."""
-    return pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
+    if values.dtype != object:
+        return _moments(values)
+    # In one call, pandas 2.3 gives a text without a zone the offset of the text before it.
+    zoned = values.astype(str).str.contains(ZONE)
+    return _moments(values.mask(zoned)).where(~zoned, _moments(values.where(zoned)))
+
+
+def _moments(values: pd.Series) -> pd.Series:
+    moments = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
+    return moments.dt.tz_localize(None).dt.as_unit("ns")
 
 
 def version(folder: Path) -> str:
@@ -168,9 +181,9 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     """Hold rows back for the evaluation.
 
     With a time column, the test rows are the latest ones and no moment is on both sides: a model is judged on
-    its future. Without one, a row's own content decides by its hash. A row then stays on its side when data
-    is added, so that an older model can be judged on the same rows, and copies of a row are never on both
-    sides.
+    its future. Without one, the hash of a row's features decides. A row then stays on its side when data is
+    added, so that an older model can be judged on the same rows, and copies of a row are never on both sides.
+    The target has no say: else, of equal rows with different targets, one target would go to either side.
 
     Returns:
         The training rows and the test rows.
@@ -187,13 +200,12 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     train, test = frame[~held_back], frame[held_back]
     if train.empty or test.empty:
         raise DataError(f"{len(frame)} rows can't be split into training and test rows", "add more data")
-    if TASK == "classification":
-        for name, side in (("training", train), ("test", test)):
-            if side[TARGET].nunique() < 2:  # noqa: PLR2004
-                raise DataError(
-                    f"all {len(side)} {name} rows have the same {TARGET}: {side[TARGET].iloc[0]!r}",
-                    "add data with every class, or change split.test_size in params.yaml",
-                )
+    for name, side in (("training", train), ("test", test)):
+        if side[TARGET].nunique() < 2:  # noqa: PLR2004
+            raise DataError(
+                f"all {len(side)} {name} rows have the same {TARGET}: {side[TARGET].iloc[0]}",
+                "add data with other values of it, or change split.test_size in params.yaml",
+            )
     return train.reset_index(drop=True), test.reset_index(drop=True)
 
 
@@ -216,9 +228,14 @@ def unseen(rows: pd.DataFrame, origin: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _drawn(rows: pd.DataFrame, share: float, seed: int) -> pd.Series:
-    """Say of each row whether its content draws it into a share of all rows."""
-    hashes = pd.util.hash_pandas_object(rows[list(REQUIRED)], index=False, hash_key=f"{seed:016d}")
-    return hashes < np.uint64(share * 2**64)
+    """Say of each row whether its features draw it into a share of all rows."""
+    return hashes(rows, seed) < np.uint64(share * 2**64)
+
+
+def hashes(rows: pd.DataFrame, seed: int) -> pd.Series:
+    """Return a number from 0 to 2**64 - 1 for each row; rows with the same features have the same."""
+    found: pd.Series = pd.util.hash_pandas_object(rows[list(FEATURES)], index=False, hash_key=f"{seed:016d}")
+    return found
 
 
 def _is_boolean(name: str) -> bool:

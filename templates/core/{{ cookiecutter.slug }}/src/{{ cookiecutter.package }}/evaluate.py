@@ -24,6 +24,9 @@ def primary(classes: int) -> str:
 
     Higher is better for each of them.
 
+    The area under the ROC curve doesn't depend on how rare a class is, and the macro mean of F1 gives each
+    class the same weight: neither can be won by always naming the commonest class.
+
     Args:
         classes: number of classes in the training rows; without meaning for regression.
     """
@@ -40,11 +43,29 @@ def metrics(fitted: Pipeline, rows: pd.DataFrame) -> dict[str, float]:
     return _classification(truth, answers, fitted.classes_)
 
 
-def score(fitted: Pipeline, rows: pd.DataFrame) -> float:
-    """Return the primary metric alone, on labelled rows in normal form."""
-    return _score(
-        rows[TARGET].to_numpy(), model.answers(fitted, rows), getattr(fitted, "classes_", np.array([]))
-    )
+def score(fitted: Pipeline, rows: pd.DataFrame, metric: str | None = None) -> float:
+    """Return one metric, on labelled rows in normal form.
+
+    Args:
+        fitted: the model.
+        rows: at least two different values of the target.
+        metric: one that `primary` can return; None is the model's own. A model of two classes has both.
+    """
+    truth, classes = rows[TARGET].to_numpy(), getattr(fitted, "classes_", np.array([]))
+    if TASK == "classification" and truth.dtype.kind != classes.dtype.kind:
+        # A new class can turn labels into text that were booleans or numbers when an older model was trained.
+        truth, classes = truth.astype(str), classes.astype(str)
+    return _score(truth, model.answers(fitted, rows), classes, metric)
+
+
+def compare(first: Pipeline, second: Pipeline, rows: pd.DataFrame) -> tuple[str, float, float]:
+    """Return the metric by which two models can be compared, and its value for each on the same rows.
+
+    It is the primary one, or f1_macro where the models know different numbers of classes.
+    """
+    metrics_of = [primary(len(getattr(fitted, "classes_", ()))) for fitted in (first, second)]
+    metric = metrics_of[0] if metrics_of[0] == metrics_of[1] else "f1_macro"
+    return metric, score(first, rows, metric), score(second, rows, metric)
 
 
 def constant(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
@@ -59,8 +80,8 @@ def noise(first: Pipeline, second: Pipeline, rows: pd.DataFrame, seed: int) -> f
     """Return the standard error of the difference of two models' primary metrics.
 
     By a paired bootstrap: both answer the same resampled rows, so that what is hard for both cancels out.
-        Test data larger
-    than SAMPLE is thinned out, and the result scaled by the square root that errors of means follow.
+    Data larger than SAMPLE is thinned out, and the result scaled by the square root that errors of means
+    follow.
     """
     step = max(1, len(rows) // SAMPLE)
     chosen = rows.iloc[::step]
@@ -96,18 +117,30 @@ def importance(fitted: Pipeline, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def predictions(fitted: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `actual` and what the model says for a thinned-out share of the rows, to be plotted."""
+    """Return `actual` and what the model says for a thinned-out share of the rows, to be plotted.
+
+    Regression adds `residual`: actual minus prediction.
+    """
     chosen = rows.iloc[:: max(1, len(rows) // PLOTTED)]
-    answers = model.predict(fitted, chosen)
-    return pd.concat([chosen[TARGET].rename("actual"), answers], axis="columns")
+    table = pd.concat([chosen[TARGET].rename("actual"), model.predict(fitted, chosen)], axis="columns")
+    if TASK == "regression":
+        table["residual"] = table["actual"] - table["prediction"]
+    return table
 
 
-def _score(truth: np.ndarray, answers: np.ndarray, classes: np.ndarray) -> float:
+def rarer(truth: np.ndarray, classes: np.ndarray) -> int:
+    """Return which of two classes fewer rows have: 0 or 1; 1 if they are equally many."""
+    first, second = (int((truth == label).sum()) for label in classes)
+    return int(first >= second)
+
+
+def _score(truth: np.ndarray, answers: np.ndarray, classes: np.ndarray, metric: str | None = None) -> float:
     from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-    if TASK == "regression":
+    metric = metric or primary(len(classes))
+    if metric == "r2":
         return float(r2_score(truth, answers))
-    if len(classes) == BINARY:
+    if metric == "roc_auc":
         return float(roc_auc_score(truth == classes[1], answers[:, 1]))
     return float(f1_score(truth, classes[answers.argmax(axis=1)], average="macro", zero_division=0))
 
@@ -126,15 +159,19 @@ def _classification(truth: np.ndarray, answers: np.ndarray, classes: np.ndarray)
     from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, f1_score
 
     labels = classes[answers.argmax(axis=1)]
+    recalls = [float((labels[truth == label] == label).mean()) for label in np.unique(truth)]
     found = {
         "accuracy": float(accuracy_score(truth, labels)),
+        "balanced_accuracy": float(np.mean(recalls)),
         "f1_macro": float(f1_score(truth, labels, average="macro", zero_division=0)),
     }
     if len(classes) == BINARY:
-        positive = truth == classes[1]
+        # Of the rarer class, whichever its label: finding the commoner one is no achievement.
+        column = rarer(truth, classes)
+        positive, probability = truth == classes[column], answers[:, column]
         found |= {
             "roc_auc": _score(truth, answers, classes),
-            "average_precision": float(average_precision_score(positive, answers[:, 1])),
-            "brier": float(brier_score_loss(positive, answers[:, 1])),
+            "average_precision": float(average_precision_score(positive, probability)),
+            "brier": float(brier_score_loss(positive, probability)),
         }
     return found

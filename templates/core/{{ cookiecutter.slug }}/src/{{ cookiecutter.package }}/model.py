@@ -1,10 +1,9 @@
 """The model: how it is built, fitted, stored, loaded and asked.
 
 One pipeline: categories become their smoothed target rates (cross-fitted, so that a row never sees its own
-    target),
-numbers stay as they are, missing values included. On top stands the mean of a linear model and
-gradient-boosted trees: trees find what a line can't, and the line keeps them steady where the data is small
-or the future differs from the past.
+target), dates become parts of the calendar, and numbers stay as they are, missing values included. On top
+stands the mean of a linear model and gradient-boosted trees: trees find what a line can't, and the line keeps
+them steady where the data is small or the future differs from the past.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from . import data
-from .errors import UntrustedModelError
-from .schema import CATEGORICAL, FEATURES, NUMERIC, TARGET, TASK
+from .errors import DataError, UntrustedModelError
+from .schema import CATEGORICAL, DATES, FEATURES, NUMERIC, TARGET, TASK
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 # What a stored model may hold besides skops' own safe list. Each was read: none runs code when it is loaded.
 TRUSTED_TYPES: tuple[str, ...] = (
+    f"{__package__}.dates.CalendarParts",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.model_selection._split.KFold",
@@ -42,6 +42,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
 MODEL_FILE = "model.skops"
 CARD_FILE = "model.json"
 FOLDS = 5
+MIN_ROWS = FOLDS  # one a fold
 PARALLEL_ROWS = 250_000
 
 
@@ -57,11 +58,14 @@ def build(params: ModelParams, rows: int) -> Pipeline:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import TargetEncoder
 
+    from .dates import CalendarParts
+
     folds = KFold(FOLDS, shuffle=True, random_state=params.seed)
     encode = ColumnTransformer(
         [
             ("categories", TargetEncoder(cv=folds), list(CATEGORICAL)),
             ("numbers", "passthrough", list(NUMERIC)),
+            ("dates", CalendarParts(), list(DATES)),
         ]
     )
     return Pipeline([("encode", encode), ("model", _estimator(params, rows))])
@@ -107,11 +111,18 @@ def _boosting(params: ModelParams, rows: int) -> BaseEstimator:
 
 
 def fit(params: ModelParams, train: pd.DataFrame) -> Pipeline:
-    """Return a pipeline fitted on rows in normal form."""
+    """Return a pipeline fitted on rows in normal form.
+
+    Raises:
+        DataError: there are fewer than MIN_ROWS rows.
+    """
+    if len(train) < MIN_ROWS:
+        raise DataError(f"{len(train)} training rows are too few: a model needs {MIN_ROWS}", "add more data")
     inputs = train[list(FEATURES)]
     # Neither member can be fitted to a column without any value; from a constant one both learn nothing.
     empty = [name for name in NUMERIC if inputs[name].isna().all()]
-    inputs = inputs.assign(**dict.fromkeys(empty, 0.0))
+    undated = [name for name in DATES if inputs[name].isna().all()]
+    inputs = inputs.assign(**dict.fromkeys(empty, 0.0), **dict.fromkeys(undated, pd.Timestamp(0)))
     with _threads(len(train)):
         return build(params, len(train)).fit(inputs, train[TARGET].to_numpy())
 

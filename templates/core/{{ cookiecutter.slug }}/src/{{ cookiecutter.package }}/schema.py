@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["number", "integer", "boolean", "category"]
+Kind = Literal["number", "integer", "boolean", "category", "date"]
 Task = Literal["classification", "regression"]
 
 
@@ -32,5 +32,6 @@ COLUMNS: tuple[Feature, ...] = (
 
 FEATURES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 CATEGORICAL: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.kind == "category")
-NUMERIC: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.kind != "category")
+DATES: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.kind == "date")
+NUMERIC: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.kind not in {"category", "date"})
 REQUIRED: tuple[str, ...] = (*FEATURES, TARGET) if TIME is None else (*FEATURES, TARGET, TIME)

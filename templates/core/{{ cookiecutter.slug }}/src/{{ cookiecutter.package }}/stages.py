@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import cards, data, evaluate, model, validation
+from . import cards, cross_validation, data, evaluate, model, plots, validation
 from .errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .config import Params
+    from .tuning import Tuned
 
 REFERENCE_ROWS = 5_000
+TRAINING = "training.json"
+CROSS_VALIDATION = "cross_validation.json"
 MODEL = "model"
 BASELINE = "baseline"
 
@@ -64,12 +67,17 @@ def prepare(raw: Path, prepared: Path, params: Params) -> dict[str, Any]:
 
 
 def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
-    """Fit the model and the baseline, and store both under `models`, with what it cost in `training.json`.
+    """Fit the model and the baseline, store both under `models`, and cross-validate them.
 
-    The model's folder also gets `reference.parquet`: training rows to compare live data with.
+    `training.json` says what it cost, `cross_validation.json` what it found. The model's folder also gets
+    `reference.parquet`: training rows to compare live data with.
 
     Returns:
-        The content of `training.json`: `seconds`, `cpu_seconds` and `peak_memory_mb`.
+        The content of `training.json`: `seconds`, `cpu_seconds` and `peak_memory_mb` of fitting the model,
+        and `cross_validation_seconds`.
+
+    Raises:
+        DataError: there are too few training rows.
     """
     from dataclasses import replace
 
@@ -93,37 +101,72 @@ def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
     model.save(baseline, models / BASELINE, **about)
     reference = rows.sample(n=min(len(rows), REFERENCE_ROWS), random_state=params.split.seed).sort_index()
     reference.to_parquet(models / MODEL / "reference.parquet", index=False)
-    _write_json(models / "training.json", cost)
+    started = time.perf_counter()
+    _write_json(models / CROSS_VALIDATION, cross_validation.run(rows, params))
+    cost["cross_validation_seconds"] = round(time.perf_counter() - started, 3)
+    _write_json(models / TRAINING, cost)
     return cost
+
+
+def tune(prepared: Path, params: Params, candidates: int) -> Tuned:
+    """Search for better model parameters with the training rows alone.
+
+    Args:
+        prepared: what `prepare` wrote.
+        params: the present parameters.
+        candidates: how many to try, 2 or more.
+
+    Raises:
+        DataError: there are no prepared rows, or too few.
+    """
+    from . import tuning
+
+    path = prepared / "train.parquet"
+    if not path.exists():
+        raise DataError(f"{path} doesn't exist", "prepare the data: make train")
+    return tuning.search(pd.read_parquet(path), params, candidates)
 
 
 def evaluation(prepared: Path, models: Path, metrics: Path, reports: Path, params: Params) -> dict[str, Any]:
     """Measure model and baseline on the test rows.
 
-    Writes the metrics file, and under `reports`: `model_card.md`, `evaluation/importance.csv` and
-    `evaluation/predictions.csv`.
+    Writes the metrics file, and under `reports`: `model_card.md`, and in `evaluation` the tables behind the
+    plots of `dvc.yaml`.
 
     Returns: The content of the metrics file: `metric` (the one that decides), the metrics of `model`,
-        `baseline` (linear) and `constant`, the `noise` between model and baseline, `rows` and `data_version`.
+        `baseline` (linear) and `constant`, the `noise` between model and baseline on the test rows, what the
+        `cross_validation` of the training rows found, `rows` and `data_version`.
     """
     test = pd.read_parquet(prepared / "test.parquet")
     fitted, baseline = model.load(models / MODEL), model.load(models / BASELINE)
+    crossed = read_json(models / CROSS_VALIDATION)
+    train = pd.read_parquet(prepared / "train.parquet")
     found = {
         "metric": evaluate.primary(len(getattr(fitted, "classes_", ()))),
         "model": evaluate.metrics(fitted, test),
         "baseline": evaluate.metrics(baseline, test),
-        "constant": evaluate.constant(pd.read_parquet(prepared / "train.parquet"), test),
+        "constant": evaluate.constant(train, test),
         "noise": evaluate.noise(fitted, baseline, test, params.split.seed),
+        "cross_validation": {key: value for key, value in crossed.items() if key != "each"},
     } | read_json(prepared / "split.json")
-    importance = evaluate.importance(fitted, test, params.split.seed)
-    plots = reports / "evaluation"
-    plots.mkdir(parents=True, exist_ok=True)
-    importance.to_csv(plots / "importance.csv", index=False)
-    evaluate.predictions(fitted, test).to_csv(plots / "predictions.csv", index=False)
-    card = read_json(models / MODEL / model.CARD_FILE)
-    (reports / "model_card.md").write_text(
-        cards.model(found, card, params.flat(), importance), encoding="utf-8"
+    tables = {
+        "importance": evaluate.importance(fitted, test, params.split.seed),
+        "predictions": evaluate.predictions(fitted, test),
+        **plots.tables(fitted, train, test),
+    }
+    folder = reports / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    card = cards.model(
+        found,
+        read_json(models / MODEL / model.CARD_FILE),
+        params.flat(),
+        cost=read_json(models / TRAINING),
+        folds=crossed.get("each", []),
+        tables=tables,
     )
+    (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_json(metrics, found)
     return found
 

@@ -56,6 +56,7 @@ def frame_schema() -> pa.DataFrameSchema:
         "number": ("a finite number", _is_number),
         "integer": ("a whole number", _is_integer),
         "boolean": ("true or false", _is_boolean),
+        "date": ("a date", _is_time),
     }
 
     def column(kind: str, *, nullable: bool) -> pa.Column:
@@ -145,6 +146,8 @@ def profile(frame: pd.DataFrame) -> dict[str, Any]:
         if feature.kind == "category":
             counts = values.value_counts()
             figures |= {"values": len(counts), "commonest": [str(value) for value in counts.index[:SHOWN]]}
+        elif feature.kind == "date" and values.notna().any():
+            figures |= {"min": values.min().isoformat(), "max": values.max().isoformat()}
         elif values.notna().any():
             figures |= {"min": float(values.min()), "mean": float(values.mean()), "max": float(values.max())}
         columns[feature.name] = figures
@@ -166,14 +169,14 @@ def report(folder: Path) -> dict[str, Any]:
         `files`, `data_version` and the figures of `profile`.
 
     Raises:
-        DataError: a file breaks the schema, or there are fewer than two classes.
+        DataError: a file breaks the schema, or all rows have the same target.
     """
     paths = data.parts(folder)
     require_valid(paths)
     frame = data.read(folder)
-    if TASK == "classification" and frame[TARGET].nunique() < 2:  # noqa: PLR2004
+    if frame[TARGET].nunique() < 2:  # noqa: PLR2004
         raise DataError(
-            f"all {len(frame)} rows have the same {TARGET}", "a classifier needs at least two classes"
+            f"all {len(frame)} rows have the same {TARGET}", "there is nothing to learn: add data with others"
         )
     return {"files": [path.name for path in paths], "data_version": data.version(folder)} | profile(frame)
 

@@ -1,4 +1,4 @@
-"""A registry in memory with one model, and a log of its predictions."""
+"""A registry in memory with one model, and a log of its predictions and of their true labels."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from {{ cookiecutter.package }} import config, data, model
+from {{ cookiecutter.package }} import config, data, evaluate, model
 from {{ cookiecutter.package }}.monitoring.check import Options
 from {{ cookiecutter.package }}.registry import ModelVersion
 from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SAMPLE = Path(__file__).parents[1] / "data"
+TIME = "2024-01-01T00:00:00.000+00:00"
 WriteLog = Callable[..., Path]
 
 
@@ -55,7 +54,15 @@ def trained(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> tup
     fitted = model.fit(config.ModelParams(kind="boosting", max_iter=5), rows)
     sha256 = model.save(fitted, folder, rows=len(rows), data_version="data")
     rows[[*FEATURES, TARGET]].to_parquet(folder / "reference.parquet")
-    return folder, ModelVersion("model", "1", "run", sha256, "data", {})
+    metric = evaluate.primary(len(getattr(fitted, "classes_", ())))
+    return folder, ModelVersion(
+        name="model",
+        version="1",
+        run_id="run",
+        sha256=sha256,
+        data_version="data",
+        metrics={metric: evaluate.score(fitted, rows)},
+    )
 
 
 @pytest.fixture
@@ -67,7 +74,7 @@ def registry(trained: tuple[Path, ModelVersion]) -> MemoryRegistry:
 @pytest.fixture
 def options(tmp_path: Path) -> Options:
     """Folders of the test's own."""
-    return Options(prediction_log=tmp_path / "log", reports=tmp_path / "reports")
+    return Options(log=str(tmp_path / "log"), reports=tmp_path / "reports")
 
 
 @pytest.fixture(scope="session")
@@ -84,27 +91,61 @@ def moved(rows: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture
 def write_log(trained: tuple[Path, ModelVersion], options: Options) -> WriteLog:
-    """Write predictions for `count` random rows of a frame to the log, as the service would."""
+    """Write predictions for `count` random rows of a frame to the log, as the service would.
+
+    `actual` names the column that holds their true labels, which are then in the log too.
+    """
     fitted = model.load(trained[0])
 
-    def write(frame: pd.DataFrame, count: int, *, name: str = "a.jsonl", version: str = "1") -> Path:
-        some = frame[list(FEATURES)].sample(count, replace=count > len(frame), random_state=7)
+    def write(
+        frame: pd.DataFrame,
+        count: int,
+        *,
+        name: str = "predictions-a.jsonl",
+        version: str = "1",
+        actual: str | None = None,
+    ) -> Path:
+        some = frame.sample(count, replace=count > len(frame), random_state=7)
         answers = model.predict(fitted, some)
-        path = options.prediction_log / name
+        path = Path(options.log) / name
         path.parent.mkdir(exist_ok=True)
+        if actual is not None:
+            labels = [
+                {"id": f"{version}-{number}", "time": TIME, "actual": plain(some[actual].iloc[number])}
+                for number in range(count)
+            ]
+            text = "".join(f"{json.dumps(label)}\n" for label in labels)
+            path.with_name("feedback-a.jsonl").write_text(text, encoding="utf-8")
         with path.open("a", encoding="utf-8") as file:
             for number in range(count):
                 line = {
-                    "id": f"{number:032x}",
-                    "time": "2024-01-01T00:00:00.000+00:00",
+                    "id": f"{version}-{number}",
+                    "time": TIME,
                     "model_version": version,
                     "features": {key: plain(some[key].iloc[number]) for key in FEATURES},
-                    "prediction": plain(answers["prediction"].iloc[number]),
-                    "probability": plain(answers["probability"].iloc[number])
-                    if "probability" in answers
-                    else None,
+                    **{key: plain(answers[key].iloc[number]) for key in answers},
                 }
                 file.write(json.dumps(line) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_feedback(options: Options) -> Callable[..., Path]:
+    """Write true labels: one for each prediction in the log, made of the logged line."""
+
+    def write(label: Callable[[dict[str, Any]], Any], *, name: str = "feedback-a.jsonl") -> Path:
+        folder = Path(options.log)
+        path = folder / name
+        logged = [
+            json.loads(line)
+            for part in sorted(folder.glob("predictions-*.jsonl"))
+            for line in part.read_text(encoding="utf-8").splitlines()
+        ]
+        entries = [{"id": line["id"], "time": TIME, "actual": label(line)} for line in logged]
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
         return path
 
     return write
@@ -113,4 +154,6 @@ def write_log(trained: tuple[Path, ModelVersion], options: Options) -> WriteLog:
 def plain(value: Any) -> Any:
     """Return what JSON can hold."""
     value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and math.isnan(value) else value
+    if value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
 
 from {{ cookiecutter.package }}.errors import UntrustedModelError
-from {{ cookiecutter.package }}.monitoring import check, drift
+from {{ cookiecutter.package }}.monitoring import check, drift, retrain
 from {{ cookiecutter.package }}.monitoring.__main__ import main
-from {{ cookiecutter.package }}.monitoring.check import Checker, Judged, Skipped
-from {{ cookiecutter.package }}.schema import FEATURES
+from {{ cookiecutter.package }}.monitoring.check import COMPARED, Checker, Judged, Skipped
+from {{ cookiecutter.package }}.schema import TARGET
 
 
 def test_nothing_is_judged_or_written_without_a_champion(registry, options, rows, write_log):
@@ -25,7 +26,7 @@ def test_nothing_is_judged_or_written_without_a_champion(registry, options, rows
 
 def test_nothing_is_judged_or_written_with_too_few_predictions(registry, options, rows, write_log):
     checker = Checker(registry, options)
-    assert "holds 0 predictions of version 1" in checker.check().reason
+    assert f"{options.log} holds 0 predictions of version 1" in checker.check().reason
     write_log(rows, 99)
     assert "holds 99 predictions of version 1, and 100 are needed" in checker.check().reason
     write_log(rows, 500, version="2")
@@ -47,13 +48,15 @@ def test_data_that_moved_has_drifted_and_the_reports_say_so(registry, options, m
     write_log(moved, 300)
     outcome = Checker(registry, options).check()
     assert outcome.drift
-    assert all(outcome.columns[name].drifted for name in FEATURES)
+    assert outcome.alarming
+    assert all(outcome.columns[name].drifted for name in COMPARED)
     written = json.loads((options.reports / "drift.json").read_text(encoding="utf-8"))
-    assert set(written) == {"share", "drifted", "drift", "columns", "rows", "model_version", "time"}
-    assert written["columns"].keys() == {*FEATURES, check.PREDICTION} | (
+    assert set(written) == {field.name for field in dataclasses.fields(Judged)}
+    assert written["performance"] is None
+    assert written["columns"].keys() == {*COMPARED, check.PREDICTION} | (
         {check.PROBABILITY} if check.TASK == "classification" else set()
     )
-    assert set(written["columns"][FEATURES[0]]) == {"score", "threshold", "method", "drifted"}
+    assert set(written["columns"][COMPARED[0]]) == {"score", "threshold", "method", "drifted"}
     assert written["drifted"] == sum(column["drifted"] for column in written["columns"].values())
     html = (options.reports / "drift.html").read_text(encoding="utf-8")
     assert "Dataset Drift is detected" in html
@@ -63,19 +66,21 @@ def test_data_that_moved_has_drifted_and_the_reports_say_so(registry, options, m
 
 
 def test_a_column_that_is_missing_altogether_has_drifted(registry, options, rows, write_log):
-    gone = FEATURES[-1]
+    gone = COMPARED[-1]
     write_log(rows.assign(**{gone: None}), 300)
     outcome = Checker(registry, options).check()
     assert outcome.columns[gone].drifted
     assert outcome.columns[gone].method == "all values missing on one side"
-    assert not outcome.columns[FEATURES[0]].drifted
+    assert not outcome.columns[COMPARED[0]].drifted
+    (missing,) = (one for one in outcome.quality if (one.column, one.problem) == (gone, "missing"))
+    assert (missing.share, missing.found) == (1.0, True)
 
 
 def test_a_column_that_never_held_anything_is_no_drift(rows):
-    table = rows[list(FEATURES)].assign(**{FEATURES[-1]: float("nan")})
+    table = rows[list(COMPARED)].assign(**{COMPARED[-1]: float("nan")})
     found = drift.compare(table, table.head(200), check.CATEGORIES, {}, 0.5)
-    assert FEATURES[-1] not in found.columns
-    assert len(found.columns) == len(FEATURES) - 1
+    assert COMPARED[-1] not in found.columns
+    assert len(found.columns) == len(COMPARED) - 1
 
 
 def test_the_share_decides(registry, options, moved, write_log):
@@ -96,6 +101,29 @@ def test_a_log_that_did_not_change_is_not_judged_again(registry, options, rows, 
     assert checker.check().rows["current"] == 120
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_labels_tell_how_good_the_answers_were(registry, options, rows, write_log, right, monkeypatch):
+    # As often as it takes for enough rows, so that every class is among them.
+    frame = pd.concat([rows] * -(-200 // len(rows)), ignore_index=True)
+    if not right:
+        frame[TARGET] = frame[TARGET].sample(frac=1, random_state=1).to_numpy()
+        monkeypatch.setitem(registry.version.metrics, next(iter(registry.version.metrics)), 1.0)
+    write_log(frame, len(frame), actual=TARGET)
+    checker = Checker(registry, options)
+    outcome = checker.check()
+    measured = outcome.performance
+    assert (measured.rows, measured.unknown_labels) == (len(frame), 0)
+    assert {measured.metric: measured.test_score} == registry.version.metrics
+    assert measured.degraded is outcome.alarming is not right
+    assert measured.score < 1 if not right else measured.score == pytest.approx(measured.test_score)
+    assert measured.standard_error > 0
+    assert (options.reports / "performance.html").stat().st_size > 100_000
+    registry.version = dataclasses.replace(registry.version, version="2")
+    write_log(rows, 100, version="2", name="predictions-b.jsonl")
+    assert checker.check().performance is None
+    assert not (options.reports / "performance.html").exists()
+
+
 def test_a_model_that_was_tampered_with_is_not_used(registry, options, rows, write_log):
     write_log(rows, 100)
     registry.version = dataclasses.replace(registry.version, sha256="0" * 64)
@@ -107,9 +135,11 @@ def test_a_model_that_was_tampered_with_is_not_used(registry, options, rows, wri
 @pytest.mark.parametrize(
     ("data", "flags", "code", "says"),
     [
-        ("rows", ["--fail-on-drift"], 0, "no drift: "),
-        ("moved", [], 0, "drift: "),
-        ("moved", ["--fail-on-drift"], 1, "drift: "),
+        ("rows", [], 0, "no drift: "),
+        ("rows", ["--retrain"], 0, "no drift: "),
+        ("moved", [], 3, "drift: "),
+        ("moved", ["--exit-zero"], 0, "drift: "),
+        ("moved", ["--retrain"], 3, "drift: "),
         ("moved", ["--min-rows", "201"], 0, "nothing to judge: "),
     ],
 )
@@ -119,13 +149,28 @@ def test_the_command_says_what_it_found(
     write_log(request.getfixturevalue(data), 200)
     monkeypatch.setattr("{{ cookiecutter.package }}.registry.champion", registry.champion)
     monkeypatch.setattr("{{ cookiecutter.package }}.registry.download", registry.download)
-    folders = ["--log", str(options.prediction_log), "--reports", str(options.reports)]
-    assert main(["check", *folders, *flags]) == code
+    retrained = []
+    monkeypatch.setattr(retrain, "run", lambda *_: retrained.append(True) or 0)
+    assert main(["check", *folders(options), *flags]) == code
     assert capsys.readouterr().out.startswith(says)
+    assert retrained == ([True] if (data, flags) == ("moved", ["--retrain"]) else [])
+
+
+def test_a_retraining_that_fails_is_a_failure(registry, options, moved, write_log, monkeypatch):
+    write_log(moved, 200)
+    monkeypatch.setattr("{{ cookiecutter.package }}.registry.champion", registry.champion)
+    monkeypatch.setattr("{{ cookiecutter.package }}.registry.download", registry.download)
+    monkeypatch.setattr(retrain, "run", lambda *_: 1)
+    assert main(["check", *folders(options), "--retrain"]) == 1
+
+
+def folders(options):
+    return ["--log", options.log, "--reports", str(options.reports)]
 
 
 @pytest.mark.parametrize(
-    "flags", [["--window", "0"], ["--share", "0"], ["--share", "nan"], ["--min-rows", "x"]]
+    "flags",
+    [["--window", "0"], ["--share", "0"], ["--share", "nan"], ["--min-rows", "x"], ["--tolerance", "1"]],
 )
 def test_values_out_of_range_are_a_usage_error(flags, capsys):
     with pytest.raises(SystemExit, match="2"):

@@ -3,43 +3,114 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
+
+from {{ cookiecutter.package }}.errors import ConfigError
 from {{ cookiecutter.package }}.monitoring import log
 from {{ cookiecutter.package }}.schema import FEATURES
 
 
-def test_a_log_that_is_not_there_is_empty(tmp_path):
-    read = log.read(tmp_path / "nothing", "1", 10)
-    assert (len(read.features), len(read.predictions), read.broken) == (0, 0, 0)
+@pytest.fixture
+def read(options):
+    return lambda version, window: log.read(log.open_log(options.log), version, window)
 
 
-def test_the_newest_predictions_of_the_version_are_read(rows, options, write_log):
-    old = write_log(rows, 10, name="z.jsonl")
-    new = write_log(rows, 10, name="a.jsonl")
-    write_log(rows, 10, name="b.jsonl", version="2")
+def test_a_log_that_is_not_there_is_empty(read):
+    found = read("1", 10)
+    assert (len(found.features), len(found.predictions), len(found.labels), found.broken) == (0, 0, 0, 0)
+
+
+def test_the_newest_predictions_of_the_version_are_read(rows, read, write_log):
+    old = write_log(rows, 10, name="predictions-z.jsonl")
+    new = write_log(rows, 10, name="predictions-a.jsonl")
+    write_log(rows, 10, name="predictions-b.jsonl", version="2")
+    write_log(rows, 10, name="something-else.jsonl")
     os.utime(old, (1, 1))
     os.utime(new, (2, 2))
-    read = log.read(options.prediction_log, "1", 15)
-    assert len(read.features) == len(read.predictions) == 15
-    assert list(read.features.columns) == list(FEATURES)
-    assert len(log.read(options.prediction_log, "2", 15).features) == 10
+    found = read("1", 15)
+    assert len(found.features) == len(found.predictions) == 15
+    assert list(found.features.columns) == list(FEATURES)
+    assert len(read("2", 15).features) == 10
     new.unlink()
-    assert len(log.read(options.prediction_log, "1", 15).features) == 10
+    assert len(read("1", 15).features) == 10
 
 
-def test_lines_that_are_no_predictions_are_counted_and_left_out(rows, options, write_log):
+def test_lines_that_are_no_predictions_are_counted_and_left_out(rows, read, write_log):
     path = write_log(rows, 3)
     whole = path.read_text(encoding="utf-8")
-    other_columns = '{"model_version": "1", "features": {}, "prediction": 1, "probability": 1}'
+    other_columns = '{"id": "a", "model_version": "1", "features": {}, "prediction": 1, "probability": 1}'
     broken = ["", "null", "[]", '{"features": 1}', "[" * 100_000, "\x00", other_columns, whole[:50]]
     path.write_text(whole + "\n".join(broken), encoding="utf-8")
-    read = log.read(options.prediction_log, "1", 100)
-    assert (len(read.features), read.broken) == (3, len(broken))
+    found = read("1", 100)
+    assert (len(found.features), found.broken) == (3, len(broken))
 
 
-def test_an_old_version_is_not_searched_for_without_an_end(rows, options, write_log, monkeypatch):
+def test_an_old_version_is_not_searched_for_without_an_end(rows, read, write_log, monkeypatch):
     monkeypatch.setattr(log, "LINES_PER_ROW", 2)
-    os.utime(write_log(rows, 5, name="old.jsonl"), (1, 1))
-    write_log(rows, 50, name="new.jsonl", version="2")
-    assert len(log.read(options.prediction_log, "1", 10).features) == 0
-    assert len(log.read(options.prediction_log, "1", 26).features) == 2
+    os.utime(write_log(rows, 5, name="predictions-old.jsonl"), (1, 1))
+    write_log(rows, 50, name="predictions-new.jsonl", version="2")
+    assert len(read("1", 10).features) == 0
+    assert len(read("1", 26).features) == 2
+
+
+def test_labels_find_their_predictions_and_the_newest_counts(rows, read, write_log, write_feedback):
+    write_log(rows, 10)
+    os.utime(write_feedback(lambda _: "first", name="feedback-b.jsonl"), (1, 1))
+    path = write_feedback(lambda line: line["id"], name="feedback-a.jsonl")
+    with path.open("a", encoding="utf-8") as file:
+        for line in ("null", "{", '{"id": 1, "actual": 1}', '{"id": "unknown", "actual": 1}'):
+            file.write(f"{line}\n")
+        file.write('{"id": "1-3", "actual": {}}\n')
+    found = read("1", 100)
+    assert list(found.labels) == [f"1-{number}" for number in reversed(range(10))]
+    assert found.labelled.equals(found.features)
+    # Of a window of two the newest two labels are taken, and one of those is of no known prediction.
+    assert list(read("1", 2).labels) == ["1-9"]
+    assert len(read("2", 100).labels) == 0
+
+
+class Store:
+    """An object store's answers, a page for each object."""
+
+    def __init__(self, objects):
+        self.objects = objects
+
+    class exceptions:  # noqa: N801, boto3's name
+        NoSuchKey = KeyError
+
+    def get_paginator(self, _):
+        return self
+
+    def paginate(self, *, Bucket, Prefix):  # noqa: N803, boto3's names
+        assert Bucket == "bucket"
+        for number, (key, content) in enumerate(self.objects.items()):
+            if key.startswith(Prefix):
+                written = log.pd.Timestamp(number, unit="s")
+                yield {"Contents": [{"Key": key, "Size": len(content), "LastModified": written}]}
+        yield {}
+
+    def get_object(self, *, Bucket, Key):  # noqa: N803
+        from io import BytesIO
+
+        return {"Body": BytesIO(self.objects[Key])}
+
+
+def test_a_log_in_an_object_store_reads_the_same(rows, read, options, write_log, write_feedback, monkeypatch):
+    write_log(rows, 20)
+    write_feedback(lambda line: line["id"])
+    files = {f"logs/team/{path.name}": path.read_bytes() for path in Path(options.log).iterdir()}
+    store = Store({**files, "logs/team/predictions-a.txt": b"x", "logs/other/predictions-b.jsonl": b"x"})
+    monkeypatch.setattr("boto3.session.Session.client", lambda *_, **__: store)
+    there, here = log.read(log.open_log("s3://bucket/logs/team/"), "1", 15), read("1", 15)
+    assert there.features.equals(here.features)
+    assert list(there.labels) == list(here.labels)
+    assert there.broken == 0
+    gone = log.Bucket("s3://bucket/logs/team").content(log.Part("predictions-gone.jsonl", 1, 1.0))
+    assert gone == b""
+
+
+def test_an_address_without_a_bucket_is_refused():
+    with pytest.raises(ConfigError, match="names no bucket"):
+        log.open_log("s3:///prefix")

@@ -1,66 +1,82 @@
-"""When retraining starts, and when it does not."""
+"""When retraining starts, when it does not, and what it runs."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 
 import pytest
 
+{% if cookiecutter.serving == "none" -%}
+from {{ cookiecutter.package }} import intake
+{% endif -%}
+from {{ cookiecutter.package }}.monitoring import retrain
 from {{ cookiecutter.package }}.monitoring.retrain import Retrainer
+from {{ cookiecutter.package }}.pipelines import __main__ as pipelines
+{%- if cookiecutter.serving != "none" %}
+from {{ cookiecutter.package }}.serving import collect
+{%- endif %}
 
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def wait_for_end(retrainer: Retrainer) -> int:
-    deadline = time.monotonic() + 20
-    while (code := retrainer.finished()) is None:
+def wait_for_end(retrainer: Retrainer) -> None:
+    deadline = time.monotonic() + 30
+    while retrainer.running:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return code
 
 
 def test_never_two_at_once(tmp_path):
-    retrainer = Retrainer(python("input()"), 0, tmp_path / "state.json")
-    retrainer._command = python("import time; time.sleep(30)")
-    assert retrainer.start_if_due()
+    ended = []
+    retrainer = Retrainer(python("import time; time.sleep(60)"), 1e-9, tmp_path / "state.json", ended.append)
+    assert retrainer.start(["a"]) == "started"
     assert retrainer.running
-    assert not retrainer.start_if_due()
+    assert retrainer.start(["b"]) == "running"
     retrainer.stop()
-    assert not retrainer.running
+    wait_for_end(retrainer)
+    assert ended == [-15]
 
 
-def test_the_pause_is_kept_across_restarts(tmp_path):
+def test_the_same_alert_waits_for_the_cool_down_across_restarts(tmp_path):
     state = tmp_path / "reports" / "state.json"
-    first = Retrainer(python(""), 3600, state)
-    assert first.start_if_due()
-    assert wait_for_end(first) == 0
-    assert not first.start_if_due()
-    assert not Retrainer(python(""), 3600, state).start_if_due()
-    state.write_text(json.dumps({"started": time.time() - 3601}))
-    again = Retrainer(python("raise SystemExit(3)"), 3600, state)
-    assert again.start_if_due()
-    assert wait_for_end(again) == 3
+    ended = []
+    first = Retrainer(python(""), 3600, state, ended.append)
+    assert first.start(["a", "b"]) == "started"
+    wait_for_end(first)
+    assert first.start(["a"]) == "repeated"
+    again = Retrainer(python("raise SystemExit(3)"), 3600, state, ended.append)
+    assert again.start(["b", "a"]) == "repeated"
+    assert again.start(["a", "c"]) == "started"
+    wait_for_end(again)
+    assert Retrainer(python(""), 1e-9, state).start(["a"]) == "started"
+    assert ended == [0, 3]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"started": "soon"}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"a": "soon"}'])
 def test_a_damaged_state_does_not_stop_it(tmp_path, content):
     (tmp_path / "state.json").write_text(content)
     retrainer = Retrainer(python(""), 3600, tmp_path / "state.json")
-    assert retrainer.start_if_due()
-    assert wait_for_end(retrainer) == 0
+    assert retrainer.start(["a"]) == "started"
+    wait_for_end(retrainer)
+
+
+def test_a_program_that_can_not_be_run_may_be_tried_again(tmp_path):
+    retrainer = Retrainer([str(tmp_path / "nothing")], 3600, tmp_path / "state.json")
+    assert retrainer.start(["a"]) == retrainer.start(["a"]) == "failed"
+    assert not retrainer.running
 
 
 def test_arguments_reach_no_shell(tmp_path):
-    retrainer = Retrainer(
-        [*python("import sys; sys.exit(sys.argv[1] != '$(id); x')"), "$(id); x"], 1, tmp_path / "s"
-    )
-    retrainer.start_if_due()
-    assert wait_for_end(retrainer) == 0
+    ended = []
+    command = [*python("import sys; sys.exit(sys.argv[1] != '$(id); x')"), "$(id); x"]
+    retrainer = Retrainer(command, 1, tmp_path / "state.json", ended.append)
+    retrainer.start(["a"])
+    wait_for_end(retrainer)
+    assert ended == [0]
 
 
 def test_stopping_ends_what_the_command_started(tmp_path):
@@ -71,9 +87,9 @@ def test_stopping_ends_what_the_command_started(tmp_path):
         f"child = subprocess.Popen([sys.executable, '-c', {child!r}]); "
         f"pathlib.Path({str(marker)!r}).write_text(str(child.pid)); child.wait()"
     )
-    retrainer = Retrainer(python(parent), 1, tmp_path / "s")
-    retrainer.start_if_due()
-    deadline = time.monotonic() + 20
+    retrainer = Retrainer(python(parent), 1, tmp_path / "state.json")
+    retrainer.start(["a"])
+    deadline = time.monotonic() + 30
     while not (marker.exists() and marker.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -82,3 +98,21 @@ def test_stopping_ends_what_the_command_started(tmp_path):
         ["ps", "-o", "stat=", "-p", marker.read_text()], capture_output=True, text=True, check=False
     )
     assert state.stdout.strip() in {"", "Z"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "steps"),
+    [("", ["data", ["run"]]), ("http://127.0.0.1:1", [["submit", "--data-version", "latest"]])],
+)
+def test_it_runs_the_gated_pipeline_where_the_environment_is(monkeypatch, endpoint, steps):
+    ran = []
+    monkeypatch.setenv("KFP_ENDPOINT", endpoint)
+    monkeypatch.setattr(pipelines, "main", lambda arguments: ran.append(arguments) or 1)
+{%- if cookiecutter.serving == "none" %}
+    monkeypatch.setattr(intake, "start", lambda: ran.append("data"))
+    assert retrain.run() == 1
+{%- else %}
+    monkeypatch.setattr(collect, "collect", lambda *_: ran.append("data"))
+    assert retrain.run("logs") == 1
+{%- endif %}
+    assert ran == steps

@@ -12,20 +12,20 @@ import pytest
 import yaml
 
 from {{ cookiecutter.package }}.monitoring.metrics import Metrics
-{%- if cookiecutter.serving == "fastapi" %}
+{%- if cookiecutter.serving != "none" %}
+from {{ cookiecutter.package }}.serving.log import LogCounts
 from {{ cookiecutter.package }}.serving.metrics import Metrics as ServingMetrics
-from {{ cookiecutter.package }}.serving.predictions import LogCounts
 {%- endif %}
 
 ROOT = Path(__file__).parents[2]
-NAME = re.compile(r"\b(?:serving|drift|monitor|process)_[a-z_]+\b")
+NAME = re.compile(r"\b(?:serving|drift|quality|performance|monitor|process)_[a-z_]+\b")
 TEXT_FORMAT = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 
 
 def existing() -> set[str]:
     text = Metrics().render().decode()
-{%- if cookiecutter.serving == "fastapi" %}
-    text += ServingMetrics(lambda: LogCounts(0, 0, 0)).render().decode()
+{%- if cookiecutter.serving != "none" %}
+    text += ServingMetrics(lambda: {"predictions": LogCounts(0, 0, 0)}).render().decode()
 {%- endif %}
     names = set()
     for name, kind in TEXT_FORMAT.findall(text):

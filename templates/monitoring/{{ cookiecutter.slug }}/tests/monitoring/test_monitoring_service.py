@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -13,120 +12,142 @@ import urllib.request
 
 import pytest
 
+from {{ cookiecutter.package }}.errors import RegistryError
 from {{ cookiecutter.package }}.monitoring.check import Checker
+from {{ cookiecutter.package }}.monitoring.metrics import Metrics
 from {{ cookiecutter.package }}.monitoring.retrain import Retrainer
-from {{ cookiecutter.package }}.monitoring.service import Monitor, listen
+from {{ cookiecutter.package }}.monitoring.server import Server
+from {{ cookiecutter.package }}.monitoring.service import Monitor
 
 
 @pytest.fixture
-def get(options):
-    """Ask a monitor's server for a path; gives status, headers and text."""
-    opened = []
+def published():
+    """What was published: the verdict of each check."""
+    return []
 
-    def ask(monitor: Monitor, path: str) -> tuple[int, dict[str, str], str]:
-        if not opened:
-            server = listen("127.0.0.1", 0, monitor, options.reports)
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            opened.append(server)
-        try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{opened[0].server_address[1]}{path}", timeout=10
-            ) as answer:
-                return answer.status, dict(answer.headers), answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, dict(error.headers), error.read().decode()
 
-    yield ask
-    for server in opened:
+@pytest.fixture
+def monitor(registry, options, published):
+    return Monitor(
+        Checker(registry, options), 60, Metrics(), lambda judged: published.append(judged.alarming)
+    )
+
+
+def rendered(monitor: Monitor) -> str:
+    return monitor._metrics.render().decode()
+
+
+@pytest.fixture
+def get(options, monitor, tmp_path):
+    """Ask the monitor's server for a path; gives status, headers and text."""
+    retrainer = Retrainer(["no such program"], 1, tmp_path / "state.json")
+    with Server(
+        "127.0.0.1",
+        0,
+        monitor=monitor,
+        metrics=monitor._metrics,
+        reports=options.reports,
+        retrainer=retrainer,
+    ) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+        def ask(path: str) -> tuple[int, dict[str, str], str]:
+            url = f"http://127.0.0.1:{server.server_address[1]}{path}"
+            try:
+                with urllib.request.urlopen(url, timeout=10) as answer:
+                    return answer.status, dict(answer.headers), answer.read().decode()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, dict(error.headers), error.read().decode()
+
+        yield ask
         server.shutdown()
-        server.server_close()
 
 
-def test_drift_reaches_the_metrics_and_the_page(registry, options, moved, write_log, get):
+def test_drift_reaches_the_metrics_and_the_page(monitor, moved, write_log, write_feedback, get):
     write_log(moved, 200)
-    monitor = Monitor(Checker(registry, options), 60)
-    assert "drift_share NaN" in get(monitor, "/metrics")[2]
-    assert get(monitor, "/")[0] == 404
+    write_feedback(lambda line: line["prediction"])
+    assert "drift_share NaN" in get("/metrics")[2]
+    assert get("/")[0] == 404
     monitor.check()
-    metrics = get(monitor, "/metrics")[2]
+    metrics = get("/metrics")[2]
     assert "drift_detected 1.0" in metrics
     assert 'drift_model_info{version="1"} 1.0' in metrics
     assert 'drift_rows{side="current"} 200.0' in metrics
     assert 'monitor_checks_total{result="drift"} 1.0' in metrics
     assert "drift_column_score{" in metrics
-    status, headers, page = get(monitor, "/")
+    assert "quality_problem_share{" in metrics
+    assert "quality_problems 0.0" not in metrics
+    assert "performance_labels " in metrics
+    status, headers, page = get("/")
     assert (status, "Dataset Drift is detected" in page) == (200, True)
     assert headers["Content-Security-Policy"].startswith("sandbox")
-    assert get(monitor, "/drift.json")[2].startswith("{")
-    assert "drift" in get(monitor, "/healthz")[2]
-    assert get(monitor, "/../pyproject.toml")[0] == 404
+    assert get("/drift.json")[2].startswith("{")
+    assert "drift" in get("/healthz")[2]
+    assert get("/../pyproject.toml")[0] == 404
 
 
-def test_a_new_champion_starts_from_nothing(registry, options, moved, write_log):
+def test_a_new_champion_starts_from_nothing(registry, monitor, moved, write_log):
     write_log(moved, 200)
-    monitor = Monitor(Checker(registry, options), 60)
     monitor.check()
     registry.version = None
     monitor.check()
-    metrics = monitor.metrics.render().decode()
+    metrics = rendered(monitor)
     assert "drift_detected 0.0" in metrics
     assert "drift_share NaN" in metrics
-    assert "drift_column_score{" not in metrics
+    for name in ("drift_column_score", "quality_problem_share", "performance_score"):
+        assert name + "{" not in metrics
     assert 'monitor_checks_total{result="skipped"} 1.0' in metrics
 
 
-def test_a_failed_check_is_counted_and_the_next_one_comes(registry, options, rows, write_log):
+def test_a_failed_check_is_counted_and_the_next_one_comes(registry, monitor, rows, write_log):
     write_log(rows, 100)
-    monitor = Monitor(Checker(registry, options), 60)
     registry.down = True
     monitor.check()
-    assert 'monitor_checks_total{result="failed"} 1.0' in monitor.metrics.render().decode()
-    assert "monitor_last_check_timestamp_seconds 0.0" in monitor.metrics.render().decode()
+    assert 'monitor_checks_total{result="failed"} 1.0' in rendered(monitor)
+    assert "monitor_last_check_timestamp_seconds 0.0" in rendered(monitor)
     assert monitor.status == "the last check failed: ConnectionError"
     registry.down = False
     monitor.check()
-    assert 'monitor_checks_total{result="none"} 1.0' in monitor.metrics.render().decode()
+    assert 'monitor_checks_total{result="none"} 1.0' in rendered(monitor)
 
 
-def test_drift_starts_retraining_once_and_its_failure_is_counted(
-    registry, options, moved, write_log, tmp_path
+def test_the_report_is_published_when_the_verdict_is_a_new_one(
+    registry, monitor, rows, moved, write_log, published
 ):
-    write_log(moved, 200)
-    runs = tmp_path / "runs"
-    code = f"open({str(runs)!r}, 'a').write('x'); raise SystemExit(1)"
-    retrainer = Retrainer([sys.executable, "-c", code], 3600, tmp_path / "state.json")
-    monitor = Monitor(Checker(registry, options), 60, retrainer)
+    write_log(rows, 100)
     monitor.check()
-    assert retrainer._process is not None
-    retrainer._process.wait(20)
     monitor.check()
-    metrics = monitor.metrics.render().decode()
-    assert runs.read_text() == "x"
-    assert 'monitor_retrains_total{result="failed"} 1.0' in metrics
-    assert "monitor_retraining 0.0" in metrics
-
-
-def test_no_drift_starts_nothing(registry, options, rows, write_log, tmp_path):
-    write_log(rows, 200)
-    Monitor(Checker(registry, options), 60, Retrainer(["no such program"], 1, tmp_path / "s")).check()
-    assert not (tmp_path / "s").exists()
-
-
-def test_a_command_that_can_not_be_run_is_counted(registry, options, moved, write_log, tmp_path):
-    write_log(moved, 200)
-    monitor = Monitor(Checker(registry, options), 60, Retrainer(["no such program"], 1, tmp_path / "s"))
+    assert published == [False]
+    write_log(moved, 500)
     monitor.check()
-    assert 'monitor_retrains_total{result="failed"} 1.0' in monitor.metrics.render().decode()
+    write_log(moved, 10)
+    monitor.check()
+    assert published == [False, True]
+    registry.version = None
+    monitor.check()
+    assert published == [False, True]
+
+
+def test_a_store_that_is_away_does_not_stop_the_monitor(registry, options, rows, write_log):
+    tried = []
+
+    def publish(judged):
+        tried.append(judged)
+        raise RegistryError("the store is away")
+
+    monitor = Monitor(Checker(registry, options), 60, Metrics(), publish)
+    write_log(rows, 100)
+    monitor.check()
+    monitor.check()
+    assert len(tried) == 2
+    assert 'monitor_checks_total{result="none"} 2.0' in rendered(monitor)
 
 
 def test_sigterm_stops_it_with_0(tmp_path):
     module = "{{ cookiecutter.package }}.monitoring"
     command = [sys.executable, "-m", module, "serve", "--port", "0"]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/registry.db"}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
         assert found is not None

@@ -1,6 +1,7 @@
 """The pipeline itself: what it compiles to, and that it does what the stages do."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,16 +9,40 @@ import pytest
 import yaml
 
 from {{ cookiecutter.package }} import config, data
+from {{ cookiecutter.package }}.errors import ConfigError
 from {{ cookiecutter.package }}.pipelines import __main__ as program
-from {{ cookiecutter.package }}.pipelines import pipeline, store
+from {{ cookiecutter.package }}.pipelines import settings, store
+from {{ cookiecutter.package }}.pipelines.settings import Cluster
 
 from support import ROOT
 
+IMAGE = "registry.example.com/project@sha256:" + "0" * 64
+STEPS = {f"exec-{name}" for name in settings.STEPS}
+READERS = {"exec-fetch", "exec-validate", "exec-preprocess"}
+
 
 def compiled(*arguments):
+    """Return the specification, and what Kubernetes is told of each step and of the run."""
+    from google.protobuf import json_format
+    from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
+    from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
+
     assert program.main(["compile", "--output", "pipeline.yaml", *arguments]) == 0
     specification, platforms = yaml.safe_load_all(Path("pipeline.yaml").read_text())
-    return specification, platforms
+    json_format.ParseDict(specification, PipelineSpec())
+    json_format.ParseDict(platforms, PlatformSpec())
+    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for executor in executors.values():
+        json_format.ParseDict(executor, KubernetesExecutorConfig())
+    return specification, executors, platforms["platforms"]["kubernetes"]["pipelineConfig"]
+
+
+def tasks(specification):
+    """Return every task of the pipeline, however deep, by its name."""
+    found = dict(specification["root"]["dag"]["tasks"])
+    for component in specification["components"].values():
+        found |= component.get("dag", {}).get("tasks", {})
+    return found
 
 
 @pytest.fixture
@@ -26,47 +51,133 @@ def params():
     return config.load()
 
 
-def test_it_compiles_to_a_valid_specification(params):
-    from google.protobuf import json_format
-    from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
-
-    specification, _ = compiled("--image", "registry.example.com/project:7")
-    json_format.ParseDict(specification, PipelineSpec())
-    executors = specification["deploymentSpec"]["executors"]
-    assert {item["container"]["image"] for item in executors.values()} == {"registry.example.com/project:7"}
-    assert all("resources" in item["container"] for item in executors.values())
+def test_every_step_runs_in_the_one_image_within_bounds(params):
+    specification, executors, run = compiled("--image", IMAGE)
+    containers = {
+        name: item["container"]
+        for name, item in specification["deploymentSpec"]["executors"].items()
+        if name in STEPS
+    }
+    assert set(containers) == STEPS
+    assert {item["image"] for item in containers.values()} == {IMAGE}
     assert "pip install" not in Path("pipeline.yaml").read_text()
+    for name, container in containers.items():
+        needs = settings.STEPS[name.removeprefix("exec-")]
+        assert container["resources"]["resourceCpuRequest"] == needs.cpu
+        assert container["resources"]["resourceCpuLimit"] == needs.cpu_limit
+        assert container["resources"]["resourceMemoryRequest"] == needs.memory
+        assert container["resources"]["resourceMemoryLimit"] == needs.memory_limit
+        assert executors[name]["activeDeadlineSeconds"] == str(needs.seconds)
+    every = tasks(specification)
+    retried = {name: task["retryPolicy"] for name, task in every.items() if "retryPolicy" in task}
+    assert set(retried) == set(settings.TRANSIENT)
+    assert {policy["maxRetryCount"] for policy in retried.values()} == {settings.RETRIES}
+    assert run["activeDeadlineSeconds"] == settings.RUN_SECONDS
 
 
-def test_every_parameter_of_the_project_can_be_set(params):
-    specification, _ = compiled()
+def test_every_parameter_of_the_project_is_shown_with_its_default_and_what_it_means(params):
+    specification, _, _ = compiled()
     inputs = specification["root"]["inputDefinitions"]["parameters"]
-    # One seed each; the others have their own names.
-    expected = {name.split(".")[1] for name in params.flat()} - {"seed"}
-    assert set(inputs) == expected | {"split_seed", "model_seed", "data_version", "source", "register_model"}
-    assert inputs["max_iter"]["defaultValue"] == params.model.max_iter
+    # Both seeds go by longer names; the others have names of their own.
+    own = {name.split(".")[1]: value for name, value in params.flat().items() if not name.endswith(".seed")}
+    own |= {"split_seed": params.split.seed, "model_seed": params.model.seed}
+    assert {name: inputs[name]["defaultValue"] for name in own} == own
+    assert set(inputs) == {*own, "commit", "data_version", "source", "register_model"}
+    assert all(len(item["description"].split()) > 2 for item in inputs.values())
 
 
-def test_only_tasks_that_need_the_store_get_its_keys(params):
-    _, platforms = compiled()
-    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+def test_only_steps_that_need_the_store_get_its_keys(params):
+    _, executors, _ = compiled()
     granted = {
         name: {item["envVar"] for secret in executor["secretAsEnv"] for item in secret["keyToEnv"]}
         for name, executor in executors.items()
+        if "secretAsEnv" in executor
     }
-    assert set(granted) == {"exec-configure", "exec-fetch", "exec-register"}
-    assert "MLFLOW_TRACKING_URI" not in granted["exec-fetch"]
-    assert granted["exec-register"] == {*pipeline.STORE, *pipeline.REGISTRY}
+    assert granted == {
+        "exec-fetch": set(settings.STORE),
+        "exec-register": {*settings.STORE, *settings.REGISTRY},
+    }
+    secrets = [secret for name in granted for secret in executors[name]["secretAsEnv"]]
+    assert {secret["secretName"] for secret in secrets} == {settings.SECRET}
 
 
-def test_a_local_run_gives_the_metrics_of_the_stages(trained, params, capfd):
-    version = data.version(trained.raw)
+def test_steps_share_a_volume_that_the_run_makes_and_deletes(params):
+    specification, executors, _ = compiled("--storage-class", "fast")
+    mounts = {name: item["pvcMount"] for name, item in executors.items() if "pvcMount" in item}
+    assert set(mounts) == READERS
+    assert {mount["mountPath"] for (mount,) in mounts.values()} == {settings.MOUNT}
+    every = tasks(specification)
+    made, removed = every["createpvc"]["inputs"]["parameters"], every["deletepvc"]
+    assert made["storage_class_name"]["runtimeValue"]["constant"] == "fast"
+    assert made["pvc_name"] == removed["inputs"]["parameters"]["pvc_name"]
+    # However the run ends, also if a step failed.
+    assert removed["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert not every["createpvc"].get("cachingOptions")
+    assert not removed.get("cachingOptions")
+
+
+def test_a_lasting_volume_is_used_as_it_is(params):
+    specification, executors, _ = compiled("--volume", "team-data")
+    assert {"createpvc", "deletepvc"}.isdisjoint(tasks(specification))
+    mounts = [item["pvcMount"][0] for item in executors.values() if "pvcMount" in item]
+    assert {mount["pvcNameParameter"]["runtimeValue"]["constant"] for mount in mounts} == {"team-data"}
+    assert len(mounts) == len(READERS)
+
+
+def test_what_is_cached_is_known_by_data_and_commit(params):
+    specification, _, _ = compiled()
+    every = tasks(specification)
+    cached = {name for name, task in every.items() if task.get("cachingOptions", {}).get("enableCache")}
+    assert cached == {"validate", "preprocess", "train", "evaluate"}
+    for name in cached:
+        given = every[name]["inputs"]["parameters"]
+        for key in ("commit", "data_version"):
+            assert given[key]["taskOutputParameter"] == {"outputParameterKey": key, "producerTask": "fetch"}
+
+
+def test_a_model_is_registered_only_if_the_gate_lets_it_pass(params):
+    specification, _, _ = compiled()
+    conditions = {
+        task["taskInfo"]["name"]: task["triggerPolicy"]["condition"]
+        for task in tasks(specification).values()
+        if "condition" in task.get("triggerPolicy", {})
+    }
+    assert set(conditions) == {"passed", "wanted"}
+    assert "evaluate-passed'] == true" in conditions["passed"]
+    assert "register_model'] == true" in conditions["wanted"]
+    groups = [item["dag"]["tasks"] for item in specification["components"].values() if "dag" in item]
+    assert [set(group) for group in groups if "register" in group] == [{"register"}]
+
+
+@pytest.mark.parametrize(
+    ("image", "volume", "storage_class"),
+    [("", "", "standard"), ("a b", "", "standard"), ("x", "Team Data", "standard"), ("x", "", "")],
+)
+def test_names_that_kubernetes_would_refuse_are_refused_at_once(image, volume, storage_class):
+    with pytest.raises(ConfigError):
+        Cluster(image, volume, storage_class)
+
+
+def test_a_local_run_gives_the_metrics_of_the_stages_and_registers_the_model(trained, params, capfd):
     as_remote(trained.raw, Path("remote"))
-    arguments = [f"data_version={version}", "source=remote", "register_model=false"]
+    arguments = [f"data_version={data.version(trained.raw)}", "source=remote"]
     code = program.main(["run", *[part for item in arguments for part in ("--param", item)]])
-    assert code == 0, capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert code == 0, shown
     metrics = next(Path(".kfp").glob("*/evaluate/reports/metrics.json"))
     assert json.loads(metrics.read_text()) == json.loads((trained.folder / "metrics.json").read_text())
+    assert re.search(r"(promoted|refused): version \d+: ", shown)
+
+
+def test_a_model_that_is_of_no_use_never_reaches_the_registry(trained, params, capfd):
+    as_remote(trained.raw, Path("remote"))
+    # Nothing is learned from a single tree that may not split, with next to no rows.
+    arguments = ["kind=boosting", "max_iter=1", "learning_rate=0.000001", "min_leaf_share=0.49", "folds=0"]
+    arguments += [f"data_version={data.version(trained.raw)}", "source=remote"]
+    code = program.main(["run", *[part for item in arguments for part in ("--param", item)]])
+    shown = capfd.readouterr().out
+    assert code == 0, shown
+    assert "refused: " in shown
     assert not list(Path(".kfp").glob("*/register"))
 
 

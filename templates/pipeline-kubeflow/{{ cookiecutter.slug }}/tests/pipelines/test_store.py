@@ -2,20 +2,16 @@
 
 import hashlib
 import json
-import os
 import shutil
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from {{ cookiecutter.package }} import data
-from {{ cookiecutter.package }}.errors import DataError, StoreError
+from {{ cookiecutter.package }}.errors import StoreError
 from {{ cookiecutter.package }}.pipelines import store
+
+from support import free_port, object_store
 
 FILES = {"a.csv": b"one", "folder/b.csv": b"two" * 1000}
 
@@ -81,6 +77,25 @@ def test_files_outside_the_folder_are_refused(name):
         store.fetch(store.open_store("remote"), version, Path("raw"))
 
 
+def test_what_is_there_already_is_not_fetched_again_and_nothing_else_stays(remote):
+    store.fetch(store.open_store("remote"), remote, Path("raw"))
+    Path("raw/a.csv").write_bytes(b"damaged")
+    Path("raw/old.csv").write_bytes(b"of another version")
+    Path("raw/folder/.b.csv.partial").write_bytes(b"of a run that was killed")
+    (Path("remote") / store.object_key(hashlib.md5(FILES["folder/b.csv"]).hexdigest())).unlink()
+    store.fetch(store.open_store("remote"), remote, Path("raw"))
+    assert content(Path("raw")) == FILES
+
+
+def test_what_was_not_pushed_is_named(remote):
+    source = store.open_store("remote")
+    assert store.missing(source, remote) == []
+    (Path("remote") / store.object_key(hashlib.md5(FILES["a.csv"]).hexdigest())).unlink()
+    assert store.missing(source, remote) == ["a.csv"]
+    shutil.rmtree("remote/files")
+    assert store.missing(source, remote) == [remote]
+
+
 class Flaky:
     """A store whose connection breaks a number of times."""
 
@@ -119,14 +134,6 @@ def test_what_is_no_version_is_refused(version):
         store.resolve(store.open_store("remote"), version)
 
 
-def test_the_recorded_version_is_read_from_dvc_s_file():
-    with pytest.raises(DataError, match="make data"):
-        store.recorded()
-    Path("data").mkdir()
-    store.RECORD.write_text(f"outs:\n- md5: {'0' * 32}.dir\n  path: raw\n")
-    assert store.recorded() == "0" * 32 + ".dir"
-
-
 def test_a_dead_store_is_a_clear_error(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
@@ -147,51 +154,11 @@ def test_a_source_has_a_bucket_and_a_prefix(source):
         store.open_store(source)
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """SeaweedFS with keys of its own, on free ports."""
-    program = shutil.which("weed")
-    if program is None:
-        pytest.skip("weed is not installed: it comes with the local environment's requirements")
-    folder = tmp_path_factory.mktemp("seaweedfs")
-    port = free_port()
-    names = ("master.port", "volume.port", "filer.port")
-    ports = [f"-{name}{suffix}={free_port()}" for name in names for suffix in ("", ".grpc")]
-    command = [program, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}"]
-    command += [
-        "-bucket=bucket",
-        "-admin.ui=false",
-        "-webdav=false",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-    ]
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, *ports], env=os.environ | keys, stdout=log, stderr=log)
-    try:
-        wait_for(f"http://127.0.0.1:{port}", process, folder / "log")
-        yield keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def wait_for(url, process, log):
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(url, timeout=1)
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            assert process.poll() is None, log.read_text()[-2000:]
-            time.sleep(0.25)
-    pytest.fail(f"the store did not start: {log.read_text()[-2000:]}")
+    """SeaweedFS, empty."""
+    with object_store(tmp_path_factory.mktemp("seaweedfs"), "bucket") as variables:
+        yield variables
 
 
 @pytest.fixture
@@ -210,8 +177,10 @@ def test_a_real_store_from_push_to_fetch(bucket):
     s3 = store.open_store()
     with pytest.raises(StoreError, match="make push"):
         store.publish(s3, version)
+    assert store.missing(s3, version) == [version]
     for key, value in contents.items():
         bucket.put_object(Bucket="bucket", Key=f"dvc/{key}", Body=value)
+    assert store.missing(s3, version) == []
     store.publish(s3, version)
     assert store.resolve(s3, store.LATEST) == version
     store.fetch(s3, version, Path("raw"))

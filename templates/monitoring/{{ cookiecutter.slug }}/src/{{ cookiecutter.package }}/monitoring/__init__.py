@@ -1,1 +1,3 @@
-"""Drift of what the model is asked, and of what it answers."""
+"""Watching the model in use: drift, data quality and performance, and what is done about them."""
+
+DEFAULT_LOG = "logs/predictions"

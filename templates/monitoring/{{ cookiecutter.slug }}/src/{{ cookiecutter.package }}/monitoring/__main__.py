@@ -1,4 +1,4 @@
-"""Check for drift: `python -m {{ cookiecutter.package }}.monitoring check|serve`."""
+"""The commands of monitoring: check, serve and retrain."""
 
 from __future__ import annotations
 
@@ -14,35 +14,39 @@ from typing import TYPE_CHECKING
 
 from {{ cookiecutter.package }}.errors import ConfigError, ProjectError
 
+from . import DEFAULT_LOG
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .check import Options
+
+ALARM = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit code: 0 done (drift or not), 1 the command failed, or found drift under --fail-on-drift.
+        The exit code: 0 done, 1 failed, 3 the check found drift, or a model that became worse.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        return _check(options) if options.command == "check" else _serve(options)
+        return int(options.run(options))
     except (ProjectError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
+    logged = argparse.ArgumentParser(add_help=False)
+    logged.add_argument(
         "--log",
-        type=Path,
-        default=Path(os.environ.get("PREDICTION_LOG") or "logs/predictions"),
-        help="folder of the prediction log ($PREDICTION_LOG, else logs/predictions)",
+        default=os.environ.get("PREDICTION_LOG") or DEFAULT_LOG,
+        help="the prediction log: a folder or s3://bucket/prefix ($PREDICTION_LOG, else logs/predictions)",
     )
+    common = argparse.ArgumentParser(add_help=False, parents=[logged])
     common.add_argument(
         "--reports", type=Path, default=Path("reports"), help="folder for the reports (%(default)s)"
     )
@@ -50,10 +54,19 @@ def _parser() -> argparse.ArgumentParser:
         "--window", type=_count, default=5000, help="most predictions to look at, the newest (%(default)s)"
     )
     common.add_argument(
-        "--min-rows", type=_count, default=100, help="fewest predictions that allow a judgement (%(default)s)"
+        "--min-rows",
+        type=_count,
+        default=100,
+        help="fewest predictions, and fewest labels, that allow a judgement (%(default)s)",
     )
     common.add_argument(
         "--share", type=_share, default=0.5, help="share of drifted columns that makes it drift (%(default)s)"
+    )
+    common.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.02,
+        help="how far the metric may fall below that on the test rows, beyond its uncertainty (%(default)s)",
     )
     parser = argparse.ArgumentParser(
         prog="python -m {{ cookiecutter.package }}.monitoring",
@@ -63,24 +76,41 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         parents=[common],
-        help="check once; writes drift.html and drift.json if there is enough to judge",
+        help="check once and write the reports; exit code 3 means drift, or a model that became worse",
     )
-    check.add_argument("--fail-on-drift", action="store_true", help="exit with 1 when there is drift")
+    check.add_argument("--publish", action="store_true", help="store the reports {% if cookiecutter.tracking %}in MLflow{% else %}in ARTIFACT_BUCKET{% endif %} too")
+    check.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 3")
+    check.add_argument("--retrain", action="store_true", help="in that case train anew; the gate decides")
+    check.set_defaults(run=_check)
     serve = commands.add_parser(
-        "serve", parents=[common], help="check regularly; serve the metrics and the report"
+        "serve",
+        parents=[common],
+        help="check regularly; serve the metrics and the reports; train anew when Alertmanager says so",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=9100, help="port, 0 for any free one (%(default)s)")
     serve.add_argument("--interval", type=_seconds, default=60.0, help="seconds between checks (%(default)s)")
     serve.add_argument(
-        "--on-drift",
+        "--retrain-command",
         type=shlex.split,
         metavar="COMMAND",
-        help="run this on drift, without a shell: 'make pipeline'",
+        help="what an alert starts, without a shell (this program's own: retrain)",
     )
     serve.add_argument(
-        "--cooldown", type=_seconds, default=3600.0, help="seconds between two such runs (%(default)s)"
+        "--cooldown",
+        type=_seconds,
+        default=86400.0,
+        help="seconds before the same alert starts another training (%(default)s)",
     )
+    serve.set_defaults(run=_serve)
+    retrain = commands.add_parser(
+        "retrain",
+{%- if cookiecutter.serving != "none" %}
+        parents=[logged],
+{%- endif %}
+        help="train anew, on Kubeflow if KFP_ENDPOINT is set, else here; the gate decides",
+    )
+    retrain.set_defaults(run=_retrain)
     return parser
 
 
@@ -88,34 +118,62 @@ def _check(options: argparse.Namespace) -> int:
     from {{ cookiecutter.package }} import registry
 
     from .check import HTML_FILE, Checker, Judged
+    from .publish import publish
     from .service import describe
 
     outcome = Checker(registry, _options(options)).check()
-    sys.stdout.write(f"{describe(outcome)}\n")
-    if isinstance(outcome, Judged):
-        sys.stdout.write(f"report: {options.reports / HTML_FILE}\n")
-        return 1 if outcome.drift and options.fail_on_drift else 0
-    return 0
+    print(describe(outcome))
+    if not isinstance(outcome, Judged):
+        return 0
+    print(f"report: {options.reports / HTML_FILE}")
+    if options.publish and (where := publish(options.reports, outcome)):
+        print(f"published: {where}")
+    if not outcome.alarming:
+        return 0
+    failed = _retrain(options) if options.retrain else 0
+    return failed or (0 if options.exit_zero else ALARM)
+
+
+def _retrain({% if cookiecutter.serving == "none" %}_{% else %}options{% endif %}: argparse.Namespace) -> int:
+    from . import retrain
+
+    return retrain.run({% if cookiecutter.serving != "none" %}options.log{% endif %})
 
 
 def _serve(options: argparse.Namespace) -> int:
     from {{ cookiecutter.package }} import registry
 
     from .check import Checker
-    from .retrain import Retrainer
-    from .service import Monitor, listen
+    from .metrics import Metrics
+    from .publish import publish
+    from .retrain import COMMAND, Retrainer
+    from .server import Server
+    from .service import Monitor
 
-    retrainer = None
-    if options.on_drift:
-        retrainer = Retrainer(options.on_drift, options.cooldown, options.reports / "retrain.json")
-    monitor = Monitor(Checker(registry, _options(options)), options.interval, retrainer)
-    with listen(options.host, options.port, monitor, options.reports) as server:
+    metrics = Metrics()
+    retrainer = Retrainer(
+        options.retrain_command or [*COMMAND{% if cookiecutter.serving != "none" %}, "--log", options.log{% endif %}],
+        options.cooldown,
+        options.reports / "retraining.json",
+        metrics.retrained,
+    )
+    metrics.watch(lambda: retrainer.running)
+    checker = Checker(registry, _options(options))
+    monitor = Monitor(checker, options.interval, metrics, lambda judged: publish(options.reports, judged))
+    with Server(
+        options.host,
+        options.port,
+        monitor=monitor,
+        metrics=metrics,
+        reports=options.reports,
+        retrainer=retrainer,
+    ) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: monitor.stop())
         threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-        sys.stdout.write(f"Monitoring on http://{options.host}:{server.server_address[1]}\n")
-        sys.stdout.flush()
+        print(f"Monitoring on http://{options.host}:{server.server_address[1]}", flush=True)
         monitor.run()
+        retrainer.stop()
         server.shutdown()
     return 0
 
@@ -129,11 +187,12 @@ def _options(options: argparse.Namespace) -> Options:
             "give a window of at least as many rows",
         )
     return Options(
-        prediction_log=options.log,
+        log=options.log,
         reports=options.reports,
         window=options.window,
         min_rows=options.min_rows,
         share=options.share,
+        tolerance=options.tolerance,
     )
 
 
@@ -152,6 +211,12 @@ def _seconds(text: str) -> float:
 def _share(text: str) -> float:
     if not 0 < (value := float(text)) <= 1:
         raise argparse.ArgumentTypeError("must be above 0 and at most 1")
+    return value
+
+
+def _tolerance(text: str) -> float:
+    if not 0 <= (value := float(text)) < 1:
+        raise argparse.ArgumentTypeError("must be from 0 and below 1")
     return value
 
 

@@ -1,4 +1,4 @@
-"""One look at the model's recent life: the champion's training rows against the newest logged predictions."""
+"""One look at the newest logged predictions, against what the champion was trained on."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from {{ cookiecutter.package }} import data, model
-from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, TASK
+from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TASK
 
-from . import drift, log
+from . import drift, performance, quality
+from . import log as logs
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from {{ cookiecutter.package }}.registry import ModelVersion
 
     from .drift import ColumnDrift
+    from .log import Log, Logged
+    from .performance import Performance
+    from .quality import Quality
 
 JSON_FILE = "drift.json"
 HTML_FILE = "drift.html"
+PERFORMANCE_FILE = "performance.html"
 
 
 def _free(name: str) -> str:
@@ -36,6 +43,8 @@ def _free(name: str) -> str:
 PREDICTION = _free("prediction")
 PROBABILITY = _free("probability")
 CATEGORIES = frozenset({*CATEGORICAL, *({PREDICTION} if TASK == "classification" else ())})
+# Dates are left out: that they move on is no drift.
+COMPARED = tuple(name for name in FEATURES if name in {*CATEGORICAL, *NUMERIC})
 
 
 class Registry(Protocol):
@@ -53,18 +62,20 @@ class Options:
     """What is compared, and where.
 
     Attributes:
-        prediction_log: folder of the prediction log.
-        reports: folder for drift.json and drift.html.
+        log: folder of the prediction log, or `s3://bucket/prefix`.
+        reports: folder for the reports.
         window: most predictions to look at, the newest ones.
-        min_rows: fewest predictions that allow a judgement.
+        min_rows: fewest predictions, and fewest labels, that allow a judgement.
         share: share of drifted columns from which there is drift, above 0 and up to 1.
+        tolerance: how far the metric may fall below that on the test rows, beyond its uncertainty.
     """
 
-    prediction_log: Path
+    log: str
     reports: Path = Path("reports")
     window: int = 5000
     min_rows: int = 100
     share: float = 0.5
+    tolerance: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +87,69 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What drift.json holds."""
+    """What drift.json holds.
+
+    Attributes:
+        share: share of the columns that drifted; the model's answers count as columns.
+        drifted: how many.
+        drift: whether that share reached its limit.
+        prediction_drift: whether the model's answers drifted.
+        columns: each column's distance.
+        quality: each problem that a column could have.
+        performance: None until enough labels are known.
+        rows: how many were compared on each side.
+        broken_lines: lines of the log that are no prediction.
+        model_version: that was judged.
+        run_id: of the training run that made it.
+        time: of the check, ISO 8601 in UTC.
+    """
 
     share: float
     drifted: int
     drift: bool
+    prediction_drift: bool
     columns: dict[str, ColumnDrift]
+    quality: list[Quality]
+    performance: Performance | None
     rows: dict[str, int]
+    broken_lines: int
     model_version: str
+    run_id: str
     time: str
+
+    @property
+    def alarming(self) -> bool:
+        """Whether a new model is called for: the data drifted, or the answers became worse."""
+        return self.drift or (self.performance is not None and self.performance.degraded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A version of the model, its training rows, and the same with its answers to them."""
+
+    version: ModelVersion
+    fitted: Pipeline
+    rows: pd.DataFrame
+    table: pd.DataFrame
 
 
 class Checker:
-    """Checks for drift, as often as asked; what doesn't change between two checks is kept.
+    """Checks the newest predictions, as often as asked; what doesn't change between two checks is kept.
 
     Args:
         registry: where the champion comes from.
         options: what is compared, and where.
+
+    Raises:
+        ConfigError: the log's address can't be used.
     """
 
     def __init__(self, registry: Registry, options: Options) -> None:
         self._registry = registry
         self._options = options
-        self._reference: tuple[ModelVersion, pd.DataFrame] | None = None
-        self._thresholds: dict[tuple[str, int], dict[str, float]] = {}
+        self._log: Log = logs.open_log(options.log)
+        self._reference: _Reference | None = None
+        self._thresholds: dict[int, dict[str, float]] = {}
         self._last: tuple[Any, Skipped | Judged] | None = None
 
     def check(self) -> Skipped | Judged:
@@ -108,77 +158,109 @@ class Checker:
         Raises:
             RegistryError: the registry can't be reached.
             UntrustedModelError: the champion isn't the file that was registered.
+            StoreError: the log is in an object store that can't be reached.
             OSError: the log can't be read, or the reports can't be written.
         """
         version = self._registry.champion()
         if version is None:
             return Skipped("no model is registered as champion yet: train and register one (make train)")
-        state = (version.version, log.files(self._options.prediction_log))
-        if self._last is not None and self._last[0] == state:
-            return self._last[1]
-        outcome = self._judge(version)
-        self._last = (state, outcome)
-        return outcome
+        state = (version, self._log.parts(logs.PREDICTIONS), self._log.parts(logs.FEEDBACK))
+        if self._last is None or self._last[0] != state:
+            self._last = (state, self._judge(version))
+        return self._last[1]
 
     def _judge(self, version: ModelVersion) -> Skipped | Judged:
         options = self._options
-        logged = log.read(options.prediction_log, version.version, options.window)
+        logged = logs.read(self._log, version.version, options.window)
         rows = len(logged.features)
         if rows < options.min_rows:
             notes = f" ({logged.broken} lines of the log are no predictions)" if logged.broken else ""
             return Skipped(
-                f"{options.prediction_log} holds {rows} predictions of version {version.version},"
+                f"{options.log} holds {rows} predictions of version {version.version},"
                 f" and {options.min_rows} are needed to judge{notes}"
             )
         reference = self._reference_of(version)
+        limits = self._thresholds_for(reference.table, rows)
         current = _table(logged.features, logged.predictions)
-        limits = self._thresholds_for(version, reference, rows)
-        compared = drift.compare(reference, current, CATEGORIES, limits, options.share)
+        compared = drift.compare(reference.table, current, CATEGORIES, limits, options.share)
+        answers = [compared.columns[name] for name in (PREDICTION, PROBABILITY) if name in compared.columns]
+        measured = performance.measure(
+            reference.fitted,
+            logged.labelled,
+            logged.labels,
+            version.metrics,
+            options.min_rows,
+            options.tolerance,
+        )
         judged = Judged(
             share=compared.share,
             drifted=compared.drifted,
             drift=compared.share >= options.share,
+            prediction_drift=any(column.drifted for column in answers),
             columns=compared.columns,
-            rows={"reference": len(reference), "current": rows},
+            quality=quality.assess(reference.rows, logged.features),
+            performance=measured,
+            rows={"reference": len(reference.rows), "current": rows},
+            broken_lines=logged.broken,
             model_version=version.version,
+            run_id=version.run_id,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         _write(options.reports / HTML_FILE, compared.html)
+        self._write_performance(reference.fitted, logged, measured)
         _write(options.reports / JSON_FILE, json.dumps(asdict(judged), indent=2, ensure_ascii=False) + "\n")
         return judged
 
-    def _reference_of(self, version: ModelVersion) -> pd.DataFrame:
-        """Return the version's training rows with its answers to them."""
-        if self._reference is None or self._reference[0] != version:
+    def _write_performance(self, fitted: Pipeline, logged: Logged, measured: Performance | None) -> None:
+        path = self._options.reports / PERFORMANCE_FILE
+        if measured is None:
+            path.unlink(missing_ok=True)  # one of an older version would be taken for this one's
+            return
+        answers = model.predict(fitted, logged.labelled)["prediction"]
+        if TASK == "classification":
+            report = drift.performance_report(
+                _harmless(logged.labels.map(str)), _harmless(answers.map(str)), classes=True
+            )
+        else:
+            report = drift.performance_report(data.numbers(logged.labels), answers, classes=False)
+        _write(path, report)
+
+    def _reference_of(self, version: ModelVersion) -> _Reference:
+        if self._reference is None or self._reference.version != version:
             with tempfile.TemporaryDirectory(prefix="reference-") as scratch:
                 folder = self._registry.download(version, Path(scratch))
                 rows = data.features(pd.read_parquet(folder / "reference.parquet"))
-                answers = model.predict(model.load(folder, version.sha256), rows)
-            self._reference = (version, _table(rows, answers))
+                fitted = model.load(folder, version.sha256)
+            table = _table(rows, model.predict(fitted, rows))
+            self._reference = _Reference(version, fitted, rows, table)
             self._thresholds.clear()
-        return self._reference[1]
+        return self._reference
 
-    def _thresholds_for(self, version: ModelVersion, reference: pd.DataFrame, rows: int) -> dict[str, float]:
+    def _thresholds_for(self, reference: pd.DataFrame, rows: int) -> dict[str, float]:
         # Rounded down to a power of two, the careful side, so that a growing log doesn't mean new trials.
-        key = (version.version, 1 << (rows.bit_length() - 1))
-        if key not in self._thresholds:
-            self._thresholds[key] = drift.thresholds(reference, key[1], CATEGORIES)
-        return self._thresholds[key]
+        size = 1 << (rows.bit_length() - 1)
+        if size not in self._thresholds:
+            self._thresholds[size] = drift.thresholds(reference, size, CATEGORIES)
+        return self._thresholds[size]
 
 
 def _table(features: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Return features and answers side by side, labels as text: JSON doesn't keep every type apart."""
-    table = features.reset_index(drop=True)
+    table = features[list(COMPARED)].reset_index(drop=True)
     for name in CATEGORICAL:
-        # Evidently writes values into the report's script as they are, and any client can send "</script>".
-        table[name] = table[name].map(lambda value: value.replace("<", "\u2039"), na_action="ignore")
+        table[name] = _harmless(table[name])
     answers = answers.reset_index(drop=True)
     if TASK == "classification":
-        table[PREDICTION] = answers["prediction"].map(str)
+        table[PREDICTION] = _harmless(answers["prediction"].map(str))
         table[PROBABILITY] = answers["probability"].astype(float)
     else:
         table[PREDICTION] = answers["prediction"].astype(float)
     return table
+
+
+def _harmless(values: pd.Series) -> pd.Series:
+    """Return text that can end no script: Evidently writes values into the report's as they are."""
+    return values.map(lambda value: value.replace("<", "\u2039"), na_action="ignore")
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,4 +1,7 @@
-"""Comparing two tables column by column with Evidently, with thresholds that know how many rows there are."""
+"""Evidently: two tables compared column by column, and its reports to look at.
+
+The thresholds know how many rows there are.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,7 @@ def compare(
     limits: Mapping[str, float],
     share: float,
 ) -> Comparison:
-    """Compare rows with the reference, column by column.
+    """Compare rows with the reference, column by column; the report also sums up what each column holds.
 
     Args:
         reference: the rows that the model was trained on.
@@ -121,10 +124,53 @@ def compare(
     result = _run(reference[both], current[both], categorical, own_limits, share)
     for metric in result.dict()["metrics"]:
         config = metric["config"]
-        if "column" in config:
+        if config["type"].endswith(":ValueDrift"):
             score, limit = float(metric["value"]), float(config["threshold"])
             columns[config["column"]] = ColumnDrift(score, limit, config["method"], drifted=score >= limit)
     return Comparison({name: columns[name] for name in reference.columns if name in columns}, _html(result))
+
+
+def performance_report(actual: pd.Series, prediction: pd.Series, *, classes: bool) -> str:
+    """Return Evidently's report of predictions whose true values are known, as HTML.
+
+    Args:
+        actual: the true values, at least two different ones.
+        prediction: the answers, in the same order.
+        classes: whether they are labels, as text, rather than numbers.
+    """
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently import (
+            BinaryClassification,
+            DataDefinition,
+            Dataset,
+            MulticlassClassification,
+            Regression,
+            Report,
+        )
+        from evidently.presets import ClassificationPreset, RegressionPreset
+
+        table = pd.DataFrame({"actual": actual.to_numpy(), "prediction": prediction.to_numpy()})
+        columns = list(table.columns)
+        if classes:
+            labels = sorted({*table["actual"], *table["prediction"]})
+            roles = {"target": "actual", "prediction_labels": "prediction"}
+            # Evidently takes any two labels for a question with a positive answer, which it has to be told.
+            task = (
+                BinaryClassification(**roles, pos_label=labels[1])
+                if len(labels) == 2  # noqa: PLR2004
+                else MulticlassClassification(**roles)
+            )
+            definition = DataDefinition(classification=[task], categorical_columns=columns)
+            preset = ClassificationPreset()
+        else:
+            regression = Regression(target="actual", prediction="prediction")
+            definition = DataDefinition(regression=[regression], numerical_columns=columns)
+            preset = RegressionPreset()
+        dataset = Dataset.from_pandas(table, data_definition=definition)
+        return _html(Report([preset]).run(current_data=dataset, reference_data=None))
 
 
 def _run(
@@ -137,7 +183,7 @@ def _run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
-        from evidently.presets import DataDriftPreset
+        from evidently.presets import DataDriftPreset, DataSummaryPreset
 
         names = list(reference.columns)
         definition = DataDefinition(
@@ -153,7 +199,7 @@ def _run(
             cat_threshold=SMALLEST_THRESHOLD,
             per_column_threshold=dict(limits),
         )
-        return Report([preset]).run(
+        return Report([preset, DataSummaryPreset()]).run(
             current_data=Dataset.from_pandas(current, data_definition=definition),
             reference_data=Dataset.from_pandas(reference, data_definition=definition),
         )

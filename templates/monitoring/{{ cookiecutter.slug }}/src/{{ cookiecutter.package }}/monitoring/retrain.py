@@ -1,35 +1,57 @@
-"""Starting a command when there is drift: one at a time, and not again before a pause is over."""
+"""Training anew because the model became worse: one training at a time, and not twice for the same alert."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+{%- if cookiecutter.serving != "none" %}
+from datetime import UTC, datetime, timedelta
+{%- endif %}
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 LOGGER = logging.getLogger(__name__)
+COMMAND = (sys.executable, "-m", __package__, "retrain")
+{% if cookiecutter.serving != "none" -%}
+COLLECTED = timedelta(days=90)
+"""How far back labelled predictions are looked for."""
+{% endif -%}
+Answer = Literal["started", "running", "repeated", "failed"]
 
 
 class Retrainer:
-    """Runs a command, without a shell.
+    """Runs a command for alerts, without a shell, in a process of its own.
 
     Args:
         command: the program and its arguments.
-        cooldown_seconds: from one start to the next, restarts of the monitor included.
-        state: file that remembers the last start.
+        cooldown_seconds: from a start for an alert to the next for the same one, restarts of the monitor
+            included.
+        state: file that remembers the starts.
+        on_end: told the exit code of each command that ended, in a thread of its own.
     """
 
-    def __init__(self, command: Sequence[str], cooldown_seconds: float, state: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        cooldown_seconds: float,
+        state: Path,
+        on_end: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._command = list(command)
         self._cooldown_seconds = cooldown_seconds
         self._state = state
+        self._on_end = on_end
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,51 +59,106 @@ class Retrainer:
         """Whether the command runs now."""
         return self._process is not None
 
-    def start_if_due(self) -> bool:
-        """Start the command unless it runs, or ran too recently.
+    def start(self, alerts: Iterable[str]) -> Answer:
+        """Start the command for alerts, unless it runs, or ran for each of them a short while ago.
+
+        Args:
+            alerts: their fingerprints: what stays the same while an alert is repeated.
 
         Returns:
-            Whether it was started.
-
-        Raises:
-            OSError: the program can't be run.
+            What became of it; "failed" if the program can't be run.
         """
-        if self.running or time.time() - self._last_start() < self._cooldown_seconds:
-            return False
-        self._state.parent.mkdir(parents=True, exist_ok=True)
-        self._state.write_text(
-            json.dumps({"started": time.time(), "command": self._command}), encoding="utf-8"
-        )
-        LOGGER.warning("drift: running %s", self._command)
-        # A session of its own, so that stopping reaches what the command itself started.
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603, the operator's command
-        return True
-
-    def finished(self) -> int | None:
-        """Return the exit code of a command that ended since the last call, else None."""
-        code = None if self._process is None else self._process.poll()
-        if code is not None:
-            self._process = None
-            LOGGER.log(logging.ERROR if code else logging.INFO, "%s ended with %d", self._command, code)
-        return code
+        with self._lock:
+            if self.running:
+                return "running"
+            now = time.time()
+            recent = {alert: at for alert, at in self._starts().items() if now - at < self._cooldown_seconds}
+            wanted = set(alerts)
+            if wanted <= recent.keys():
+                return "repeated"
+            LOGGER.warning("running %s", self._command)
+            try:
+                # A session of its own, so that stopping reaches what the command itself started.
+                process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603, the operator's command
+            except OSError as error:
+                LOGGER.error("retraining could not be started: %s", error)  # noqa: TRY400
+                return "failed"
+            self._process = process
+            self._remember(recent | dict.fromkeys(wanted, now))
+        threading.Thread(target=self._watch, args=(process,), name="retraining", daemon=True).start()
+        return "started"
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
         """End a running command, by force when it doesn't listen."""
-        if self._process is None:
+        process = self._process
+        if process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, number)
-                self._process.wait(timeout_seconds)
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, number)
+                process.wait(timeout_seconds)
                 break
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self._process = None
 
-    def _last_start(self) -> float:
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        LOGGER.log(logging.ERROR if code else logging.INFO, "%s ended with %d", self._command, code)
+        self._process = None
+        self._on_end(code)
+
+    def _starts(self) -> dict[str, float]:
         try:
-            return float(json.loads(self._state.read_text(encoding="utf-8"))["started"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0.0
+            content: dict[str, Any] = json.loads(self._state.read_text(encoding="utf-8"))
+            return {alert: float(at) for alert, at in content.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def _remember(self, starts: dict[str, float]) -> None:
+        try:
+            self._state.parent.mkdir(parents=True, exist_ok=True)
+            self._state.write_text(json.dumps(starts), encoding="utf-8")
+        except OSError as error:
+            LOGGER.error("a restart will forget this retraining: %s", error)  # noqa: TRY400
+
+
+{% if cookiecutter.serving == "none" %}def run() -> int:
+    """Train anew, and let the gate decide: on the Kubeflow server in `KFP_ENDPOINT` if it is set, else here.
+
+    The server trains on the data that was published last.
+
+    Returns:
+        The exit code: 0 done (a refusal by the gate included) or submitted, else 1.
+
+    Raises:
+        DataError: there is no data here.
+    """
+    from {{ cookiecutter.package }} import intake
+    from {{ cookiecutter.package }}.pipelines.__main__ import main as pipelines
+
+    if os.environ.get("KFP_ENDPOINT"):
+        return pipelines(["submit", "--data-version", "latest"])
+    intake.start()
+    return pipelines(["run"])
+{%- else %}def run(log: str) -> int:
+    """Train anew, and let the gate decide: on the Kubeflow server in `KFP_ENDPOINT` if it is set, else here.
+
+    Here, labelled predictions first become training data. The server trains on the data that was published
+    last.
+
+    Args:
+        log: the prediction log: a folder or `s3://bucket/prefix`.
+
+    Returns:
+        The exit code: 0 done (a refusal by the gate included) or submitted, else 1.
+
+    Raises:
+        DataError: the labelled predictions break the schema.
+        StoreError: the log is in an object store that can't be reached.
+    """
+    from {{ cookiecutter.package }}.pipelines.__main__ import main as pipelines
+    from {{ cookiecutter.package }}.serving.collect import collect
+
+    if os.environ.get("KFP_ENDPOINT"):
+        return pipelines(["submit", "--data-version", "latest"])
+    print(collect(log, datetime.now(UTC) - COLLECTED))
+    return pipelines(["run"])
+{%- endif %}

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from {{ cookiecutter.package }}.errors import ConfigError, ProjectError
+from {{ cookiecutter.package }}.errors import ConfigError, DataError, ProjectError
 from {{ cookiecutter.package }}.schema import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from {{ cookiecutter.package }}.pipelines.settings import Cluster
 
 OUTPUTS = Path(".kfp")
 PACKAGE = Path("build/pipeline.yaml")
@@ -51,15 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     compiling = command("compile", _compile, "write the pipeline as YAML")
     compiling.add_argument("--output", type=Path, default=PACKAGE, help="default: %(default)s")
     running = command("run", _run, "run the pipeline on this machine")
-    submitting = command("submit", _submit, "start a run on the server in KFP_ENDPOINT")
-    scheduling = command("schedule", _schedule, "run the pipeline on that server at set times")
-    scheduling.add_argument("--cron", required=True, help='six fields, seconds first, in UTC: "0 0 4 * * 1"')
-    for imaged in (compiling, submitting, scheduling):
-        imaged.add_argument(
-            "--image",
-            default=os.environ.get("PIPELINE_IMAGE") or f"{PROJECT}:latest",
-            help="image that the components run in (default: %(default)s, from PIPELINE_IMAGE)",
+    submitting = command("submit", _submit, "start a run of this commit on the server in KFP_ENDPOINT")
+    submitting.add_argument("--data-version", help="refuse another data version than this one, or: latest")
+    submitting.add_argument("--wait", action="store_true", help="follow the run; fail if it fails")
+    scheduling = command("schedule", _schedule, "run the pipeline at set times, on the data published last")
+    scheduling.add_argument("--cron", required=True, help='six fields, seconds first: "0 0 4 * * 1"')
+    scheduling.add_argument("--name", help="takes the place of the schedule of that name")
+    scheduling.set_defaults(data_version="latest")
+    for recorded in (submitting, scheduling):
+        recorded.add_argument("--commit", help="refuse another commit than this one")
+        recorded.add_argument(
+            "--unrecorded",
+            action="store_true",
+            help="also if files differ from the commit or data isn't pushed; nothing of such a run is cached",
         )
+    for placed in (compiling, submitting, scheduling):
+        _add_cluster(placed)
     for parametrised in (running, submitting, scheduling):
         parametrised.add_argument(
             "--param",
@@ -68,12 +77,30 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME=VALUE",
             help="a pipeline parameter; may be repeated",
         )
+    command("schedules", _schedules, "list the project's schedules")
+    for name, help_text in (
+        ("enable", "let a schedule start runs again"),
+        ("disable", "let a schedule start no more runs"),
+        ("delete", "remove a schedule; its runs stay"),
+    ):
+        command(name, _change, help_text).add_argument("schedule", help="its name or id")
+        commands.choices[name].set_defaults(change=name)
     command("publish", _publish, "make the recorded data version what runs with `latest` fetch")
     return parser
 
 
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    for option, variable, default, text in (
+        ("--image", "PIPELINE_IMAGE", f"{PROJECT}:latest", "image that the components run in"),
+        ("--volume", "PIPELINE_VOLUME", "", "claim of a lasting volume; without it each run makes one"),
+        ("--storage-class", "PIPELINE_STORAGE_CLASS", "standard", "of the volume that a run makes"),
+    ):
+        shown = f"default: {default or 'none'}, or {variable}"
+        parser.add_argument(option, default=os.environ.get(variable) or default, help=f"{text} ({shown})")
+
+
 def _compile(chosen: argparse.Namespace) -> None:
-    _write_package(chosen.output, chosen.image)
+    _write_package(chosen.output, _cluster(chosen))
     print(chosen.output)
 
 
@@ -81,9 +108,11 @@ def _run(chosen: argparse.Namespace) -> None:
     from kfp import local
 
     from {{ cookiecutter.package }} import config
-    from {{ cookiecutter.package }}.pipelines import pipeline
+    from {{ cookiecutter.package }}.pipelines import commits, pipeline
 
-    arguments = _arguments(chosen.param, "recorded")
+    arguments = _arguments(chosen.param)
+    if not {"commit", "data_version"} & set(arguments):
+        arguments["data_version"] = commits.recorded()
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(OUTPUTS))
     # kfp puts the interpreter's path into a shell command as it is: a blank in it would end it there.
     executable, sys.executable = sys.executable, shlex.quote(sys.executable)
@@ -100,44 +129,123 @@ def _run(chosen: argparse.Namespace) -> None:
 def _submit(chosen: argparse.Namespace) -> None:
     from {{ cookiecutter.package }}.pipelines import client
 
-    arguments = _arguments(chosen.param, "recorded")
+    arguments = _recorded_arguments(chosen)
+    cluster = _cluster(chosen)
+    server = client.server()
     with tempfile.TemporaryDirectory() as folder:
-        package = _write_package(Path(folder) / PACKAGE.name, chosen.image)
-        print(f"run {client.submit(package, arguments)}")
+        package = _write_package(Path(folder) / PACKAGE.name, cluster, cached=not chosen.unrecorded)
+        run = server.submit(package, arguments)
+    print(f"run {run}\n{server.url(run)}")
+    print(f"commit {arguments['commit'] or '(unrecorded)'}")
+    print(f"data version {arguments['data_version']}", flush=True)
+    if chosen.wait:
+        server.wait(run, lambda state: print(state.lower(), flush=True))
 
 
 def _schedule(chosen: argparse.Namespace) -> None:
     from {{ cookiecutter.package }}.pipelines import client
 
-    arguments = _arguments(chosen.param, "latest")
+    arguments = _recorded_arguments(chosen)
+    cluster = _cluster(chosen)
+    server = client.server()
     with tempfile.TemporaryDirectory() as folder:
-        package = _write_package(Path(folder) / PACKAGE.name, chosen.image)
-        print(f"schedule {client.schedule(package, arguments, chosen.cron)}")
+        package = _write_package(Path(folder) / PACKAGE.name, cluster, cached=not chosen.unrecorded)
+        print(f"schedule {server.schedule(package, arguments, chosen.cron, chosen.name or client.SCHEDULE)}")
+
+
+def _schedules(_: argparse.Namespace) -> None:
+    from {{ cookiecutter.package }}.pipelines import client
+
+    for item in client.server().schedules():
+        print(f"{item.name}\t{'enabled' if item.enabled else 'disabled'}\t{item.cron}\t{item.id}")
+
+
+def _change(chosen: argparse.Namespace) -> None:
+    from {{ cookiecutter.package }}.pipelines import client
+
+    server = client.server()
+    change = {"enable": server.enable, "disable": server.disable, "delete": server.delete}[chosen.change]
+    change(chosen.schedule)
+    print(f"{chosen.change}d {chosen.schedule}")
 
 
 def _publish(_: argparse.Namespace) -> None:
-    from {{ cookiecutter.package }}.pipelines import store
+    from {{ cookiecutter.package }}.pipelines import commits, store
 
-    version = store.recorded()
+    version = commits.recorded()
     store.publish(store.open_store(), version)
     print(f"latest is {version}")
 
 
-def _write_package(path: Path, image: str) -> Path:
+def _cluster(chosen: argparse.Namespace) -> Cluster:
+    from {{ cookiecutter.package }}.pipelines.settings import Cluster
+
+    return Cluster(chosen.image, chosen.volume, chosen.storage_class)
+
+
+def _write_package(path: Path, cluster: Cluster, *, cached: bool = True) -> Path:
     from kfp import compiler
 
     from {{ cookiecutter.package }} import config
     from {{ cookiecutter.package }}.pipelines import pipeline
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    compiler.Compiler().compile(pipeline.build(config.load(), image), str(path))
+    compiler.Compiler().compile(pipeline.build(config.load(), cluster, cached=cached), str(path))
     return path
 
 
-def _arguments(given: list[str], version: str) -> dict[str, Any]:
-    """Return pipeline arguments from NAME=VALUE; `version` says which data is meant if none is named."""
+def _recorded_arguments(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of a run on a server; among them what it runs: commit and data version."""
+    arguments = _arguments(chosen.param)
+    for name in ("commit", "data_version"):
+        if name in arguments:
+            raise ConfigError(f"{name} is no --param here: the commit that is checked out decides it")
+    return arguments | _identity(chosen, arguments.get("source", ""))
+
+
+def _identity(chosen: argparse.Namespace, source: str) -> dict[str, str]:
+    """Return the commit and the data version that a run on a server is for; both must be there.
+
+    Raises:
+        ConfigError: no commit holds what is here.
+        DataError: the data isn't the commit's, or not where the run would look for it.
+    """
+    from {{ cookiecutter.package }} import git
+    from {{ cookiecutter.package }}.pipelines import commits, store
+
+    wanted = chosen.data_version
+    if chosen.unrecorded:
+        return {"commit": "", "data_version": wanted or commits.recorded()}
+    commit = git.resolve("HEAD")
+    if not commit:
+        raise ConfigError(
+            "this isn't a Git repository with a commit, so no run could say what it ran", "commit first"
+        )
+    if chosen.commit and git.resolve(chosen.commit) != commit:
+        raise ConfigError(f"{chosen.commit} was asked for, and {commit} is checked out", "check it out first")
+    if git.changed():
+        raise ConfigError(
+            f"files differ from commit {commit}, so a run couldn't say what it ran",
+            "commit them (git status), or submit what is here with --unrecorded",
+        )
+    named = commits.recorded(commit)
+    if wanted == store.LATEST:
+        return {"commit": commit, "data_version": wanted}
+    if wanted and wanted != named:
+        raise DataError(f"commit {commit} names data version {named}, not {wanted}")
+    if not source and not os.environ.get("DATA_BUCKET"):
+        hint = "set it as `seedbed outputs` prints it, or submit without that check: --unrecorded"
+        raise ConfigError("DATA_BUCKET isn't set, so nobody can tell if the data was pushed", hint)
+    if lacking := store.missing(store.open_store(source), named):
+        shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")  # noqa: PLR2004
+        raise DataError(f"the store lacks {shown}, of data version {named}", "push the data: make push")
+    return {"commit": commit, "data_version": named}
+
+
+def _arguments(given: list[str]) -> dict[str, Any]:
+    """Return pipeline arguments from NAME=VALUE."""
     from {{ cookiecutter.package }} import config
-    from {{ cookiecutter.package }}.pipelines import pipeline, store
+    from {{ cookiecutter.package }}.pipelines import pipeline
 
     arguments: dict[str, Any] = {}
     known = pipeline.build(config.load()).component_spec.inputs  # type: ignore[attr-defined]
@@ -149,8 +257,6 @@ def _arguments(given: list[str], version: str) -> dict[str, Any]:
             arguments[name] = yaml.safe_load(value) if known[name].type != "STRING" else value
         except yaml.YAMLError:
             raise ConfigError(f"{item!r} holds no value") from None
-    if "data_version" not in arguments:
-        arguments["data_version"] = store.recorded() if version == "recorded" else store.LATEST
     return arguments
 
 

@@ -3,6 +3,9 @@
 A component's body runs in a process of its own, here or in a container that has this package installed, so it
 imports what it uses. Kubeflow reads the annotations when this module is imported: they can't be postponed.
 kfp itself comes with the project's requirements, and the image is chosen by the pipeline.
+
+Kubeflow finds a step's earlier results by its parameters and its image. So each cached step takes the data
+version and the commit: other data or other code under the same parameters is another step.
 """
 
 from functools import partial
@@ -16,8 +19,6 @@ component = partial(dsl.component, base_image="python:3", install_kfp_package=Fa
 
 @component
 def configure(
-    data_version: str,
-    source: str,
     test_size: float,
     split_seed: int,
     kind: str,
@@ -28,11 +29,12 @@ def configure(
     l2_regularization: float,
     max_features: float,
     model_seed: int,
+    folds: int,
+    max_rows: int,
     tolerance: float,
-) -> NamedTuple("Configured", data_version=str, params=dict):
-    """Check the parameters before anything costs time, and settle which data version `latest` is."""
+) -> dict:
+    """Check the parameters, before anything costs time."""
     from {{ cookiecutter.package }} import config
-    from {{ cookiecutter.package }}.pipelines import store
 
     params = {
         "split": {"test_size": test_size, "seed": split_seed},
@@ -46,28 +48,36 @@ def configure(
             "max_features": max_features,
             "seed": model_seed,
         },
+        "cross_validation": {"folds": folds, "max_rows": max_rows},
         "gate": {"tolerance": tolerance},
     }
     config.parse(params)
-    resolved = store.resolve(store.open_store(source), data_version)
-    return resolved, params
+    return params
 
 
 @component
-def fetch(data_version: str, source: str, raw: dsl.Output[dsl.Dataset]) -> None:
-    """Fetch a data version from the object store, and check every byte of it."""
+def fetch(commit: str, data_version: str, source: str, volume: str) -> NamedTuple(
+    "Fetched", data_version=str, commit=str
+):
+    """Bring the commit's data version from the object store to the volume, and check every byte of it."""
     from pathlib import Path
 
-    from {{ cookiecutter.package }}.pipelines import store
+    from {{ cookiecutter.package }}.pipelines import commits, store
 
-    files = store.fetch(store.open_store(source), data_version, Path(raw.path))
-    raw.metadata["data_version"] = data_version
-    print(f"fetched {len(files)} files of data version {data_version}")
+    opened = store.open_store(source)
+    version, code = commits.settle(commit, data_version, opened)
+    files = store.fetch(opened, version, Path(volume) / version)
+    print(f"{len(files)} files of data version {version}, for commit {code}")
+    return version, code
 
 
 @component
 def validate(
-    raw: dsl.Input[dsl.Dataset], reports: dsl.Output[dsl.Artifact], card: dsl.Output[dsl.Markdown]
+    commit: str,
+    data_version: str,
+    volume: str,
+    reports: dsl.Output[dsl.Artifact],
+    card: dsl.Output[dsl.Markdown],
 ) -> None:
     """Check the data against the schema."""
     import shutil
@@ -75,33 +85,45 @@ def validate(
 
     from {{ cookiecutter.package }} import stages
 
-    stages.validate(Path(raw.path), Path(reports.path))
+    stages.validate(Path(volume) / data_version, Path(reports.path))
     shutil.copyfile(Path(reports.path) / "dataset_card.md", card.path)
+    reports.metadata.update(commit=commit, data_version=data_version)
 
 
 @component
-def preprocess(raw: dsl.Input[dsl.Dataset], params: dict, prepared: dsl.Output[dsl.Dataset]) -> None:
+def preprocess(
+    commit: str, data_version: str, volume: str, params: dict, prepared: dsl.Output[dsl.Dataset]
+) -> None:
     """Split the data into training and test rows."""
     from pathlib import Path
 
     from {{ cookiecutter.package }} import config, stages
 
-    summary = stages.prepare(Path(raw.path), Path(prepared.path), config.parse(params))
-    prepared.metadata.update(summary)
+    summary = stages.prepare(Path(volume) / data_version, Path(prepared.path), config.parse(params))
+    prepared.metadata.update(summary, commit=commit)
 
 
 @component
-def train(prepared: dsl.Input[dsl.Dataset], params: dict, models: dsl.Output[dsl.Model]) -> None:
+def train(
+    commit: str,
+    data_version: str,
+    prepared: dsl.Input[dsl.Dataset],
+    params: dict,
+    models: dsl.Output[dsl.Model],
+) -> None:
     """Fit the model and its baseline."""
     from pathlib import Path
 
     from {{ cookiecutter.package }} import config, stages
 
-    models.metadata.update(stages.train(Path(prepared.path), Path(models.path), config.parse(params)))
+    cost = stages.train(Path(prepared.path), Path(models.path), config.parse(params))
+    models.metadata.update(cost, commit=commit, data_version=data_version)
 
 
 @component
 def evaluate(
+    commit: str,
+    data_version: str,
     prepared: dsl.Input[dsl.Dataset],
     models: dsl.Input[dsl.Model],
     validation: dsl.Input[dsl.Artifact],
@@ -109,22 +131,29 @@ def evaluate(
     measured: dsl.Output[dsl.Metrics],
     reports: dsl.Output[dsl.Artifact],
     card: dsl.Output[dsl.Markdown],
-) -> None:
-    """Measure model and baseline on the test rows, and collect the reports of the run."""
+) -> NamedTuple("Evaluated", passed=bool, reason=str):
+    """Measure model and baseline on the test rows, collect the reports, and say if the model is of use."""
     import shutil
     from pathlib import Path
 
-    from {{ cookiecutter.package }} import config, stages
+    from {{ cookiecutter.package }} import config, gate, stages
 
     folder = Path(reports.path)
+    settings = config.parse(params)
     shutil.copytree(validation.path, folder)
     found = stages.evaluation(
-        Path(prepared.path), Path(models.path), folder / "metrics.json", folder, config.parse(params)
+        Path(prepared.path), Path(models.path), folder / "metrics.json", folder, settings
     )
     shutil.copyfile(folder / "model_card.md", card.path)
-    for name, value in found["model"].items():
-        measured.log_metric(name, value)
-    measured.log_metric(f"baseline_{found['metric']}", found["baseline"][found["metric"]])
+    reports.metadata.update(commit=commit, data_version=data_version)
+    name = found["metric"]
+    for key, value in found["model"].items():
+        measured.log_metric(key, value)
+    measured.log_metric(f"baseline_{name}", found["baseline"][name])
+    # The gate without the champion, whom only the registry knows: `register` asks again, with the champion.
+    decision = gate.decide(gate.scores(found), settings.gate.tolerance)
+    print(f"{'passed' if decision.promoted else 'refused'}: {decision.reason}")
+    return decision.promoted, decision.reason
 
 
 @component
@@ -134,7 +163,7 @@ def register(
     reports: dsl.Input[dsl.Artifact],
     params: dict,
 ) -> NamedTuple("Registered", version=str, promoted=bool, reason=str):
-    """Record the run in MLflow, register the model, and promote it if the gate lets it."""
+    """Record the run, register the model, and promote it if it holds against the champion."""
     from pathlib import Path
 
     from {{ cookiecutter.package }} import config, registry, stages

@@ -14,17 +14,14 @@ import re
 import time
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import yaml
-
-from {{ cookiecutter.package }}.errors import DataError, StoreError
+from {{ cookiecutter.package }}.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _T = TypeVar("_T")
-RECORD = Path("data/raw.dvc")
 CACHE = Path(".dvc/cache")
 PREFIX = "dvc"
 LATEST = "latest"
@@ -48,6 +45,9 @@ class Store(Protocol):
             OSError: the connection broke; asking again may help.
         """
 
+    def has(self, key: str) -> bool:
+        """Say whether an object is there; same errors as `chunks`."""
+
 
 class Folder:
     """A folder on this machine, such as DVC's cache."""
@@ -65,85 +65,17 @@ class Folder:
         except FileNotFoundError:
             raise StoreError(f"{self.name} holds no {key}", "add the data first: make data FILE=…") from None
 
-
-class Bucket:
-    """A prefix in an S3 bucket. Endpoint, region and keys come from the environment (`AWS_…`)."""
-
-    def __init__(self, bucket: str, prefix: str) -> None:
-        from boto3.session import Session
-        from botocore.config import Config
-
-        self._endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
-        self.name = f"s3://{bucket}/{prefix}"
-        self._bucket, self._prefix = bucket, prefix
-        # One attempt: `fetch` retries, because a body can break off long after boto is content.
-        config = Config(
-            connect_timeout=5,
-            read_timeout=30,
-            retries={"total_max_attempts": 1},
-            s3={"addressing_style": "path"},
-        )
-        region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        # A session of its own: the shared one would keep the keys of whoever came first.
-        self._client: Any = Session().client(
-            "s3", endpoint_url=self._endpoint, region_name=region, config=config
-        )
-
-    def chunks(self, key: str) -> Iterator[bytes]:
-        """Give the content of an object, piece by piece."""
-        with _s3_errors(f"{self.name}/{key}", self._endpoint):
-            body = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{key}")["Body"]
-            yield from body.iter_chunks(CHUNK)
-
-    def publish(self, version: str) -> None:
-        """Write down this version as the latest; same errors as `chunks`."""
-        with _s3_errors(f"{self.name}/{object_key(version)}", self._endpoint):
-            self._client.head_object(Bucket=self._bucket, Key=f"{self._prefix}/{object_key(version)}")
-            self._client.put_object(
-                Bucket=self._bucket, Key=f"{self._prefix}/{LATEST}", Body=version.encode()
-            )
-
-
-class _s3_errors:  # noqa: N801 - a context manager, used like a function
-    """Turn boto's errors into OSError where asking again may help, and into StoreError where not."""
-
-    def __init__(self, name: str, endpoint: str | None) -> None:
-        self._name = name
-        self._where = endpoint or "AWS"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            CredentialRetrievalError,
-            NoCredentialsError,
-        )
-
-        if isinstance(error, ClientError):
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == 404:  # noqa: PLR2004
-                raise StoreError(
-                    f"{self._name} isn't in the store", "push the data first: make push"
-                ) from error
-            if 400 <= status < 500 and status not in {408, 429}:  # noqa: PLR2004
-                hint = "are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY those of this environment?"
-                raise StoreError(f"{self._where} refuses {self._name}: {error}", hint) from error
-            raise OSError(str(error)) from error
-        if isinstance(error, NoCredentialsError | CredentialRetrievalError):
-            hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, as `seedbed outputs` prints them"
-            raise StoreError(f"no credentials for {self._name}", hint) from error
-        if isinstance(error, BotoCoreError):
-            raise OSError(str(error)) from error
+    def has(self, key: str) -> bool:
+        """Say whether a file is there."""
+        return (self._path / key).is_file()
 
 
 def open_store(source: str = "") -> Store:
     """Return the store that a source names.
 
-    Args: source: `s3://bucket/prefix`, a folder, or nothing for the environment's own: the DVC remote in
-        `DATA_BUCKET` if that is set, else DVC's cache in this folder.
+    Args:
+        source: `s3://bucket/prefix`, a folder, or nothing for the environment's own: the DVC remote in
+            `DATA_BUCKET` if that is set, else DVC's cache in this folder.
 
     Raises:
         StoreError: the source isn't of that form.
@@ -156,20 +88,9 @@ def open_store(source: str = "") -> Store:
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     if not bucket or not prefix:
         raise StoreError(f"{source!r} isn't of the form s3://bucket/prefix")
+    from {{ cookiecutter.package }}.pipelines.bucket import Bucket
+
     return Bucket(bucket, prefix.rstrip("/"))
-
-
-def recorded(record: Path = RECORD) -> str:
-    """Return the data version that this commit records.
-
-    Raises:
-        DataError: there is no record, or it can't be read.
-    """
-    try:
-        version = yaml.safe_load(record.read_text(encoding="utf-8"))["outs"][0]["md5"]
-    except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
-        raise DataError(f"{record} can't be read: {error}", "add data first: make data FILE=…") from error
-    return check_version(str(version))
 
 
 def resolve(store: Store, version: str) -> str:
@@ -191,6 +112,8 @@ def publish(store: Store, version: str) -> None:
     Raises:
         StoreError: the store is a folder, lacks the version, or can't be reached.
     """
+    from {{ cookiecutter.package }}.pipelines.bucket import Bucket
+
     if not isinstance(store, Bucket):
         raise StoreError(
             f"{store.name} is no shared store", "set DATA_BUCKET, as `seedbed outputs` prints it"
@@ -216,35 +139,58 @@ def object_key(md5: str) -> str:
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
+def missing(store: Store, version: str) -> list[str]:
+    """Return the files of a data version that a store lacks, or the version if even its listing isn't there.
+
+    Raises:
+        StoreError: the store can't be reached, or holds another content than the version names.
+    """
+    if not _patiently(store, version, lambda: store.has(object_key(check_version(version)))):
+        return [version]
+    return [
+        path.as_posix()
+        for path, md5 in _listing(store, version)
+        if not _patiently(store, path.as_posix(), partial(store.has, object_key(md5)))
+    ]
+
+
 def fetch(store: Store, version: str, dest: Path) -> list[Path]:
-    """Fetch a data version and check every byte of it.
+    """Fetch a data version and check every byte of it. What is there already isn't fetched again.
 
     Args:
         store: from `open_store`.
         version: the MD5 of a tracked folder, such as `83589e8a….dir`.
-        dest: made if it isn't there.
+        dest: made if it isn't there; holds the version and nothing else afterwards.
 
     Returns:
         The files, in the order of their names.
 
-    Raises: StoreError: the store doesn't answer, lacks an object, or holds another content than the version
-        names.
+    Raises:
+        StoreError: the store doesn't answer, lacks an object, or holds other content than the version names.
     """
-    check_version(version)
-    listing = _object(store, version, version.removesuffix(".dir"))
     files = []
-    for entry in json.loads(listing):
-        name, md5 = entry["relpath"], entry["md5"]
-        path = PurePosixPath(name)
-        # The listing's own hash was checked, so this takes a hostile data version; it is refused all the
-        # same.
-        if path.is_absolute() or ".." in path.parts or not _MD5.fullmatch(md5):
-            raise StoreError(f"data version {version} names a file outside its folder: {name!r}")
+    for path, md5 in _listing(store, check_version(version)):
         target = dest / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        _patiently(store, name, partial(_download, store, md5, target))
+        if not (target.is_file() and _file_md5(target) == md5):
+            _patiently(store, path.as_posix(), partial(_download, store, md5, target))
         files.append(target)
+    for present in dest.rglob("*"):
+        if present.is_file() and present not in files:
+            present.unlink()
     return sorted(files)
+
+
+def _listing(store: Store, version: str) -> list[tuple[PurePosixPath, str]]:
+    """Return the files of a data version, and the MD5 of each."""
+    entries = []
+    for entry in json.loads(_object(store, version, version.removesuffix(".dir"))):
+        path, md5 = PurePosixPath(entry["relpath"]), entry["md5"]
+        # The listing's own hash was checked, so this takes a hostile data version; it's refused all the same.
+        if path.is_absolute() or ".." in path.parts or not _MD5.fullmatch(md5):
+            raise StoreError(f"data version {version} names a file outside its folder: {entry['relpath']!r}")
+        entries.append((path, md5))
+    return entries
 
 
 def _object(store: Store, key: str, md5: str) -> bytes:
@@ -268,6 +214,11 @@ def _download(store: Store, md5: str, target: Path) -> None:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _file_md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _require_md5(name: str, actual: str, expected: str) -> None:

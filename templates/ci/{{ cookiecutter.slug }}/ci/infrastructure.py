@@ -1,0 +1,140 @@
+"""Preview or apply the infrastructure of one environment: `python ci/infrastructure.py preview|apply`.
+
+The variable ENVIRONMENT names it, and with it the Pulumi stack; PULUMI_BACKEND_URL says where its state is
+kept, and PULUMI_CONFIG_PASSPHRASE opens the secrets in it. `preview` changes nothing and writes what it found
+as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pulumi.automation import OpType, Stack
+
+PROGRAM = Path("infra")
+REPORT = Path("build/infrastructure.md")
+LIMIT = 60_000  # characters of output in the report, so that it fits into a comment
+
+
+class NotReadyError(Exception):
+    """Something isn't set up; the message says what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0 done, 1 failed, with the reason on stderr.
+    """
+    parser = argparse.ArgumentParser(description="Preview or apply the infrastructure of $ENVIRONMENT.")
+    parser.add_argument("command", choices=["preview", "apply"])
+    command = parser.parse_args(arguments).command
+    try:
+        environment = chosen(os.environ)
+    except NotReadyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return preview(environment) if command == "preview" else apply(environment)
+
+
+def chosen(variables: Mapping[str, str]) -> str:
+    """Return the environment's name.
+
+    Raises:
+        NotReadyError: a variable is missing, or the environment is none that CI could change.
+    """
+    wanted = ("ENVIRONMENT", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE")
+    if missing := [name for name in wanted if not variables.get(name)]:
+        raise NotReadyError(f"set {', '.join(missing)}: see the CI file that runs this")
+    name = variables["ENVIRONMENT"]
+    settings = PROGRAM / f"Pulumi.{name}.yaml"
+    if not settings.is_file():
+        known = ", ".join(sorted(path.name.split(".")[1] for path in PROGRAM.glob("Pulumi.*.yaml")))
+        raise NotReadyError(f"ENVIRONMENT is {name!r}, and {settings} isn't there; there are: {known}")
+    config = yaml.safe_load(settings.read_text(encoding="utf-8")).get("config", {})
+    if config.get("mlops-platform:target", "local") == "local":
+        raise NotReadyError(
+            f"the environment {name} runs on the machine that starts it, which CI isn't; "
+            "set ENVIRONMENT to one with another target, or bring this one up there: seedbed up"
+        )
+    return name
+
+
+def preview(environment: str) -> int:
+    """Write to the report what applying would change."""
+    from pulumi.automation.errors import CommandError
+
+    output: list[str] = []
+
+    def keep(line: str) -> None:
+        print(line, flush=True)
+        output.append(line)
+
+    try:
+        found = open_stack(environment).preview(diff=True, color="never", on_output=keep, on_error=keep)
+        verdict, code = summary(found.change_summary), 0
+    except CommandError as error:
+        if not output:
+            keep(str(error))
+        verdict, code = "the preview failed", 1
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(markdown(environment, verdict, "\n".join(output)), encoding="utf-8")
+    return code
+
+
+def apply(environment: str) -> int:
+    """Make the infrastructure what the program says."""
+    from pulumi.automation.errors import CommandError
+
+    try:
+        done = open_stack(environment).up(color="never", on_output=print, on_error=print, show_secrets=False)
+    except CommandError as error:
+        print(f"error: {environment} was not brought up to date: {error}", file=sys.stderr)
+        return 1
+    print(f"{environment}: {summary(done.summary.resource_changes or {})}")
+    return 0
+
+
+def open_stack(environment: str) -> Stack:
+    """Return the stack; the first time it is made, empty.
+
+    The Pulumi CLI on PATH runs it, or else the one that belongs to the locked SDK, which is then downloaded.
+    """
+    from pulumi import automation
+
+    # The program runs in the Python that comes first on PATH: this one.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    cli = automation.PulumiCommand() if shutil.which("pulumi") else automation.PulumiCommand.install()
+    options = automation.LocalWorkspaceOptions(pulumi_command=cli)
+    return automation.create_or_select_stack(environment, work_dir=str(PROGRAM), opts=options)
+
+
+def summary(changes: Mapping[OpType, int]) -> str:
+    """Return counted operations in words, such as "2 create, 1 delete"."""
+    counted = [f"{count} {kind.lower()}" for kind, count in changes.items()]
+    return ", ".join(sorted(item for item in counted if not item.endswith(" same"))) or "no changes"
+
+
+def markdown(environment: str, verdict: str, output: str) -> str:
+    """Return the report."""
+    cut = ""
+    if len(output) > LIMIT:
+        output, cut = output[:LIMIT], "\nThe rest is in the log of the job.\n"
+    return (
+        f"### Infrastructure of `{environment}`: {verdict}\n\n"
+        f"<details><summary>Details</summary>\n\n````diff\n{output}\n````\n{cut}\n</details>\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The image's list of requirements, which no other test would notice to be wrong."""
+
+from __future__ import annotations
+
+import ast
+import re
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "{{ cookiecutter.package }}"
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def listed() -> set[str]:
+    lines = (ROOT / "requirements-serving.in").read_text(encoding="utf-8").splitlines()
+    return {normal(line) for line in lines if line and not line.startswith("#")}
+
+
+def imported(source: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def test_everything_listed_is_locked():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert listed() <= {normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
+
+
+def test_what_the_service_imports_is_listed():
+    sources = [
+        *(PACKAGE / "serving").glob("*.py"),
+        *(PACKAGE / name for name in ("model.py", "data.py", {% if cookiecutter.tracking %}"tracking.py", {% endif %}"registry.py")),
+    ]
+    known = packages_distributions()
+    needed = {normal(known[name][0]) for source in sources for name in imported(source) if name in known}
+{%- if cookiecutter.tracking %}
+    # The full MLflow of the project and the image's share their modules.
+    needed = {"mlflow-skinny" if name == "mlflow" else name for name in needed}
+{%- endif %}
+    assert {"{{ cookiecutter.serving }}", "scikit-learn", "skops"} <= needed
+    assert needed <= listed()
