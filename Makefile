@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PULUMI_SKIP_UPDATE_CHECK := true
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test golden check bench lint format lock build clean
+.PHONY: help setup demo test test-image test-matrix golden check bench lint format lock build clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -29,6 +29,12 @@ demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it
 test: setup ## the whole test suite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed doctor --fix > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
+
+test-image: setup ## build a generated project's images, and ask the container (ten minutes; skipped with its reason without an engine)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_IMAGES=1 python -m pytest -rs tests/e2e/test_image.py $(ARGS)
+
+test-matrix: setup ## install and test every combination of choices (hours), and write docs/combinations.md
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n 2 tests/matrix --matrix full --matrix-table docs/combinations.md $(ARGS)
 
 golden: setup ## accept the present generated trees as the expected ones
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/unit/test_golden.py

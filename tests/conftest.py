@@ -21,6 +21,12 @@ CACHE = cache_folder()
 UV_CACHE = Path(os.environ.get("UV_CACHE_DIR", Path.home() / ".cache" / "uv"))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--matrix", choices=("covering", "full"), default="covering",
+                     help="which combinations of choices are installed and tested")  # fmt: skip
+    parser.addoption("--matrix-table", metavar="FILE", help="write what tests/matrix found to this page")
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch):
     """No test reads or writes the person's home, git identity, colours or SEEDBED_ variables."""

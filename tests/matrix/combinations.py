@@ -1,0 +1,46 @@
+"""The choices that a user has, read from the spec: a choice added there can't be forgotten here."""
+
+import itertools
+from typing import get_args
+
+from allpairspy import AllPairs
+from tests.unit.test_render import answers
+
+from seedbed import creation
+from seedbed import spec as specs
+
+EXAMPLES = {"classification": "penguins", "regression": "penguin-mass"}
+OPEN = {"name", "description", "branch", "registry"}  # answered with any text, not with one of a few
+
+
+def axes(*left_out):
+    """Every choice and its values, as `--set` takes them."""
+    found = {"project.task": get_args(specs.Task)}
+    for section in ("choices", "project"):
+        for field, kind in specs.field_types(specs.section_types()[section]).items():
+            if field not in OPEN:
+                found[f"{section}.{field}"] = ("true", "false") if kind is bool else get_args(kind)
+    return {key: values for key, values in found.items() if key not in left_out}
+
+
+def every():
+    """All combinations of all choices."""
+    given = axes()
+    return [dict(zip(given, values, strict=True)) for values in itertools.product(*given.values())]
+
+
+def covering(*left_out):
+    """Few combinations in which every two values of two choices still meet."""
+    given = axes(*left_out)
+    return [dict(zip(given, values, strict=True)) for values in AllPairs(list(given.values()))]
+
+
+def label(combination):
+    return " ".join(combination[key] for key in axes())
+
+
+def create(combination, folder, example=None):
+    """Generate the project of a combination, from the example with its task."""
+    sets = {key.replace(".", "__"): value for key, value in combination.items() if key != "project.task"}
+    given = answers(example or EXAMPLES[combination.get("project.task", "classification")], **sets)
+    return creation.create(given, folder).destination

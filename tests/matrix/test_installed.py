@@ -1,0 +1,56 @@
+"""Combinations that are installed, and judged by their own checks on the Python they were made for.
+
+By default a covering set: every two values of two choices meet in one of them. `make test-matrix` runs them all.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.conftest import CACHE, ROOT, UV_CACHE, run
+from tests.matrix import combinations
+
+pytestmark = pytest.mark.project
+
+NOT_INSTALLED = ("choices.ci", "project.license")
+
+
+def covering():
+    """Every two values of what is installed meet; the Pythons, and what nothing here depends on, take turns."""
+    turns = ("project.python", *NOT_INSTALLED)
+    rows = combinations.covering(*turns)
+    others = {key: values for key, values in combinations.axes().items() if key in turns}
+    return [row | {key: values[n % len(values)] for key, values in others.items()} for n, row in enumerate(rows)]
+
+
+def full():
+    """Everything that can be installed and tested in its own way."""
+    return [row for row in combinations.every() if all(row[key] == "none" for key in NOT_INSTALLED)]
+
+
+def pytest_generate_tests(metafunc):
+    rows = full() if metafunc.config.getoption("--matrix") == "full" else covering()
+    metafunc.parametrize("combination", rows, ids=combinations.label)
+
+
+def python(version):
+    """The interpreter of a version, from PATH or pyenv; None where it can't be had."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path("~/.pyenv").expanduser())) / "versions"
+    candidates = [*sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True), shutil.which(f"python{version}")]
+    for candidate in filter(None, candidates):
+        if run([candidate, "-c", "import ensurepip"], ROOT).returncode == 0:
+            return str(candidate)
+    return None
+
+
+def test_it_installs_and_passes_its_own_checks(combination, tmp_path, checked):
+    if not (interpreter := python(combination["project.python"])):
+        pytest.skip(f"Python {combination['project.python']} is not on this machine")
+    project = combinations.create(combination, tmp_path / "project")
+    env = {"SEEDBED_CACHE": str(CACHE), "UV_CACHE_DIR": str(UV_CACHE)}
+    for verb in ("setup", "lint", "test"):
+        done = run(["make", verb, f"PYTHON={interpreter}"], project, env=env, timeout=1200)
+        assert done.returncode == 0, done.stdout[-6000:]
+    checked(done.stdout.strip().splitlines()[-1].strip("= "))
+    shutil.rmtree(project)

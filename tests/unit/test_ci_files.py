@@ -1,0 +1,231 @@
+"""CI for GitHub and GitLab: the same jobs for the same events, and nothing red before anything is set up."""
+
+import itertools
+import re
+
+import pytest
+from tests import ci_model
+from tests.ci_model import Event
+from tests.unit.test_render import answers
+
+from seedbed import creation
+
+CODE = ("src/penguin_species/model.py",)
+READY = {
+    "DATA_BUCKET": "data", "ARTIFACT_BUCKET": "artifacts", "MLFLOW_TRACKING_URI": "https://mlflow",
+    "PREDICTION_LOG": "s3://artifacts/log", "ENVIRONMENT": "prod", "PULUMI_BACKEND_URL": "s3://state",
+    "REGISTRY_USERNAME": "ci", "CI_ROLE_ARN": "arn:aws:iam::123456789012:role/ci",
+}  # fmt: skip
+REGISTRIES = ("", "ghcr.io/acme", "registry.example.com/team", "123456789012.dkr.ecr.eu-west-1.amazonaws.com")
+ALWAYS = {"ci/check", "ci/images-check"}
+# What may write, and why it must.
+WRITES = {
+    ("ci", "data"): {"id-token"},
+    ("train", "images"): {"id-token", "attestations", "packages"},
+    ("train", "train"): {"id-token"},
+    ("train", "record"): {"contents"},
+    ("drift", "drift"): {"id-token", "actions"},
+    ("infra", "preview"): {"id-token", "pull-requests"},
+    ("infra", "apply"): {"id-token"},
+}
+
+
+def make(folder, **sets):
+    return creation.create(answers(**{f"choices__{key}": value for key, value in sets.items()}), folder).destination
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("both") / "out", ci="both")
+
+
+@pytest.fixture(scope="module")
+def sides(both):
+    return ci_model.github(both), ci_model.gitlab(both)
+
+
+def plain(jobs):
+    return {ci_model.plain(job) for job in jobs}
+
+
+EVENTS = {
+    "code changes on main": (Event("change", CODE), {"ci/check", "train/images", "ci/data", "train/train"}),
+    "a page changes on main": (Event("change", ("README.md",)), {"ci/check", "ci/data"}),
+    "data changes on main": (Event("change", ("data/raw.dvc",)), {"ci/check", "ci/data", "train/images", "train/train"}),
+    "infrastructure changes on main": (
+        Event("change", ("infra/mlops_platform/names.py",)), {"ci/check", "ci/data", "infra/apply"},
+    ),
+    "the spec changes on main": (Event("change", ("seedbed.toml",)), {"ci/check", "ci/data", "infra/apply"}),
+    "a request": (Event("request", CODE), {*ALWAYS, "ci/data"}),
+    "a request about infrastructure": (Event("request", ("infra/Pulumi.yaml",)), {*ALWAYS, "ci/data", "infra/preview"}),
+    "the time to train": (Event("schedule", schedule="train"), {"train/images", "train/train"}),
+    "the time to look for drift": (Event("schedule", schedule="drift"), {"drift/drift"}),
+    "drift was found": (Event("started", schedule="train"), {"train/images", "train/train"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_starts_the_same_jobs_in_both(sides, name):
+    event, expected = EVENTS[name]
+    for jobs in ci_model.started(*sides, Event(event.kind, event.paths, event.schedule, READY)):
+        assert plain(jobs) == expected
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_before_anything_is_set_up_only_what_needs_nothing_runs_and_the_rest_says_what_to_set(sides, name):
+    event, expected = EVENTS[name]
+    hosted = {"ci/check", "ci/images-check", "train/images"}  # needs nothing that the host doesn't give by itself
+    for jobs in ci_model.started(*sides, event):
+        assert {job for job in plain(jobs) if "not-" not in job} == expected & hosted
+        told = {job for job in jobs if "not-" in job}
+        assert bool(told) == bool(expected - hosted)
+
+
+def test_a_request_from_a_fork_gets_no_job_that_needs_secrets(sides):
+    event = Event("fork", (*CODE, "infra/Pulumi.yaml"), variables=READY)
+    for jobs in ci_model.started(*sides, event):
+        assert {job for job in plain(jobs) if "not-" not in job} == ALWAYS
+
+
+def test_committing_the_model_is_off_until_the_variable_says_so(sides):
+    event = Event("change", CODE, variables={**READY, "COMMIT_MODEL": "true"})
+    for jobs in ci_model.started(*sides, event):
+        assert plain(jobs) == {"ci/check", "ci/data", "train/images", "train/train", "train/record"}
+
+
+def test_the_commit_of_the_model_starts_nothing_that_trains(sides):
+    event = Event("change", ("champion.json",), variables={**READY, "COMMIT_MODEL": "true"})
+    for jobs in ci_model.started(*sides, event):
+        assert not [job for job in jobs if job.startswith("train/")]
+    for side, lines in zip(
+        sides,
+        (
+            ci_model.github_commands(sides[0]["train"]["jobs"]["record"]),
+            ci_model.gitlab_commands(sides[1]["train"]["record"]),
+        ),
+        strict=True,
+    ):
+        assert side
+        assert any("[skip ci]" in line for line in lines)
+
+
+def test_both_have_the_same_files_and_jobs_and_each_job_calls_the_same_commands(sides):
+    github, gitlab = sides
+    assert set(github) == set(gitlab) == set(ci_model.FILES)
+    for name in ci_model.FILES:
+        ours = {job: ci_model.github_commands(content) for job, content in github[name]["jobs"].items()}
+        theirs = {ci_model.plain(job): ci_model.gitlab_commands(content) for job, content in gitlab[name].items()}
+        assert set(ours) == set(theirs)
+        for job, lines in ours.items():
+            assert ci_model.project_commands(lines) == ci_model.project_commands(theirs[job]), job
+
+
+def test_each_sentence_names_every_variable_that_its_job_waits_for(sides):
+    github, gitlab = sides
+    seen = 0
+    for name, workflow in github.items():
+        for job, content in workflow["jobs"].items():
+            if "not-" not in job:
+                continue
+            wanted = set(re.findall(r"vars\.(\w+)", content["if"]))
+            assert wanted
+            for text in (ci_model.github_commands(content), ci_model.gitlab_commands(gitlab[name][job])):
+                assert [variable for variable in wanted if variable not in text[0]] == []
+            waiting = [
+                other for other, others in workflow["jobs"].items()
+                if other != job and wanted & set(re.findall(r"vars\.(\w+)", others.get("if", "")))
+            ]  # fmt: skip
+            assert waiting, f"{job} speaks for a job"
+            seen += 1
+    assert seen == 4
+
+
+def test_no_job_has_more_rights_than_it_needs(both):
+    for name, workflow in ci_model.github(both).items():
+        assert workflow["permissions"] == {}
+        for job, content in workflow["jobs"].items():
+            rights = content["permissions"]
+            assert {right for right, level in rights.items() if level == "write"} == WRITES.get((name, job), set())
+            assert set(rights) - WRITES.get((name, job), set()) <= {"contents"}
+            assert 0 < content["timeout-minutes"] <= 120
+
+
+def test_nothing_of_an_event_gets_into_a_command(both):
+    commands = [
+        line
+        for workflow in ci_model.github(both).values()
+        for job in workflow["jobs"].values()
+        for line in ci_model.github_commands(job)
+    ]
+    assert commands
+    assert [line for line in commands if "${{" in line] == []
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+@pytest.mark.parametrize("serving", ["fastapi", "none"])
+def test_images_are_pushed_with_provenance_where_the_spec_says(tmp_path, registry, serving):
+    given = answers(choices__ci="both", choices__serving=serving, project__registry=registry)
+    root = creation.create(given, tmp_path / "out").destination
+    targets = {"pipeline", *({"serving"} if serving != "none" else ())}
+    github, gitlab = ci_model.github(root)["train"]["jobs"]["images"], ci_model.gitlab(root)["train"]["images"]
+    pushed = [step["with"] for step in github["steps"] if "build-push-action" in step.get("uses", "")]
+    assert {step["target"] for step in pushed} == targets
+    assert all(step["push"] is True and step["provenance"] == "mode=max" for step in pushed)
+    name = next(step["run"] for step in github["steps"] if step.get("id") == "image")
+    assert (registry or "ghcr.io/${OWNER,,}") + "/penguin-species" in name
+    builds = [line for line in gitlab["script"] if "buildx build" in line]
+    assert {re.search(r"--target (\w+)", line)[1] for line in builds} == targets
+    assert all("--push --provenance mode=max" in line for line in builds)
+    assert gitlab["variables"]["IMAGE"] == (f"{registry}/penguin-species" if registry else "$CI_REGISTRY_IMAGE")
+    uses = " ".join(step.get("uses", "") for step in github["steps"])
+    assert ("amazon-ecr-login" in uses) == ("ecr" in registry) == ("id_tokens" in gitlab)
+    assert ("packages" in github["permissions"]) == (registry in {"", "ghcr.io/acme"})
+    # Everything that the images are made of makes new ones. pyproject.toml's lists reach them through the lock.
+    allowed = re.findall(r"^!(\S+)$", (root / ".dockerignore").read_text(), re.MULTILINE)
+    paths = [f"{item}/x" if (root / item).is_dir() else item for item in allowed]
+    assert len(paths) > 3
+    for path in ("pyproject.toml", "data/.gitignore"):
+        paths.remove(path)
+    for path in (*paths, "Dockerfile"):
+        for jobs in ci_model.started(
+            ci_model.github(root), ci_model.gitlab(root), Event("change", (path,), variables=READY)
+        ):
+            assert "train/images" in jobs, path
+
+
+def test_every_image_of_gitlab_is_pinned_by_its_digest(both):
+    text = "".join(path.read_text() for path in [both / ".gitlab-ci.yml", *(both / ".gitlab").rglob("*.yml")])
+    images = re.findall(r"(?:image|- name): (\S+)", text)
+    assert len(images) > 5
+    assert [image for image in images if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image)] == []
+
+
+@pytest.mark.parametrize(
+    ("ci", "serving", "monitoring", "tracking"),
+    list(
+        itertools.product(
+            ("github", "gitlab", "both", "none"), ("fastapi", "none"), ("true", "false"), ("true", "false")
+        )
+    ),
+)
+def test_what_is_not_chosen_leaves_no_trace(tmp_path, ci, serving, monitoring, tracking):
+    root = make(tmp_path / "out", ci=ci, serving=serving, monitoring=monitoring, tracking=tracking)
+    for side, places in {"github": (".github",), "gitlab": (".gitlab", ".gitlab-ci.yml", "renovate.json")}.items():
+        assert {(root / place).exists() for place in places} == {ci in {side, "both"}}
+    for place in ("ci", "tests/ci"):
+        assert (root / place).exists() == (ci != "none")
+    files = [
+        path
+        for place in (".github", ".gitlab", ".gitlab-ci.yml", "renovate.json", "ci", "tests/ci")
+        for path in ((root / place).rglob("*") if (root / place).is_dir() else [root / place])
+        if path.is_file()
+    ]
+    text = "".join(path.read_text().lower() for path in files)
+    for word, wanted in {
+        "github": ci in {"github", "both"},
+        "gitlab": ci in {"gitlab", "both"},
+        "drift": monitoring == "true" and ci != "none",
+        "serving": serving != "none" and ci != "none",
+        "mlflow": tracking == "true" and ci != "none",
+    }.items():
+        assert (word in text) == wanted, word

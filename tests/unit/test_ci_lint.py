@@ -1,0 +1,106 @@
+"""What the linters of CI files say about the generated ones: nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import CACHE
+from tests.unit.test_ci_files import REGISTRIES
+from tests.unit.test_render import answers
+
+from seedbed import creation
+from seedbed.errors import ToolMissingError
+from seedbed.toolchain import go_build
+
+BIN = Path(sys.executable).parent
+ACTIONLINT = "1.7.12"
+NAMES = {"short": "q", "long": "Very long project names of forty chars " * 2}
+
+
+@pytest.fixture(scope="module")
+def actionlint(tmp_path_factory):
+    """The one on PATH, or one built from its Go module by the checksums beside this file; it is kept in the cache."""
+    if found := shutil.which("actionlint"):
+        return found
+    program = CACHE / "actionlint" / ACTIONLINT / "actionlint"
+    if not program.is_file():
+        work = tmp_path_factory.mktemp("go")
+        module = work / "module"
+        shutil.copytree(Path(__file__).parent / "actionlint", module)
+        command = [
+            "build",
+            "-mod=mod",
+            "-trimpath",
+            "-o",
+            work / "actionlint",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+        ]
+        try:
+            go_build._run([go_build._go(work, print), *map(str, command)], module, "actionlint")
+        except ToolMissingError as error:
+            pytest.skip(f"actionlint is not on PATH and can't be built here: {error}")
+        program.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = program.with_name(f".{os.getpid()}")
+        shutil.move(work / "actionlint", unfinished)
+        unfinished.replace(program)
+    return str(program)
+
+
+def clean(command, folder):
+    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        *({"project__registry": registry} for registry in REGISTRIES),
+        *({"project__name": name} for name in NAMES.values()),
+        {"choices__serving": "none", "choices__monitoring": "false", "choices__tracking": "false"},
+    ],
+    ids=[*(f"registry {registry.partition('/')[0] or 'of the host'}" for registry in REGISTRIES), *NAMES, "least"],
+)
+def root(request, tmp_path_factory):
+    made = creation.create(answers(choices__ci="both", **request.param), tmp_path_factory.mktemp("ci") / "out")
+    # actionlint finds the project by its repository.
+    subprocess.run(["git", "init", "--quiet"], cwd=made.destination, check=True)
+    return made.destination
+
+
+def test_actionlint(root, actionlint):
+    clean([actionlint, "-shellcheck", shutil.which("shellcheck") or ""], root)
+
+
+def test_zizmor_in_its_pedantic_mood(root):
+    clean([BIN / "zizmor", "--offline", "--no-progress", "--quiet", "--pedantic", "."], root)
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", ".github/workflows/*.yml"),
+        ("dependabot", ".github/dependabot.yml"),
+        ("gitlab-ci", ".gitlab-ci.yml"),
+        ("gitlab-ci", ".gitlab/ci/*.yml"),
+        ("renovate", "renovate.json"),
+    ],
+)
+def test_schema(root, schema, pattern):
+    files = sorted(root.glob(pattern))
+    assert files
+    transform = ["--data-transform", "gitlab-ci"] if schema == "gitlab-ci" else []
+    clean([BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *transform, *files], root)
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not on PATH")
+def test_shellcheck_of_what_gitlab_runs(root, tmp_path):
+    from tests import ci_model
+
+    for jobs in ci_model.gitlab(root).values():
+        for job, content in jobs.items():
+            script = tmp_path / f"{job}.sh"
+            script.write_text("#!/usr/bin/env bash\n" + "\n".join(ci_model.gitlab_commands(content)) + "\n")
+            clean(["shellcheck", script], tmp_path)
