@@ -22,7 +22,7 @@ UV_CACHE = Path(os.environ.get("UV_CACHE_DIR", Path.home() / ".cache" / "uv"))
 
 
 def pytest_addoption(parser):
-    parser.addoption("--matrix", choices=("covering", "full"), default="covering",
+    parser.addoption("--matrix", choices=("none", "covering", "full"), default="none",
                      help="which combinations of choices are installed and tested")  # fmt: skip
     parser.addoption("--matrix-table", metavar="FILE", help="write what tests/matrix found to this page")
 
@@ -86,6 +86,15 @@ class Made:
     def make(self, *arguments, env=None, timeout=600):
         return run(["make", *arguments], self.root, env=env, timeout=timeout)
 
+    def reset(self):
+        """Forget what other tests made of it: data, models, commits. Its environments and what is installed stay."""
+        for command in (
+            ["reset", "--quiet", "generated"],
+            ["clean", "-fdxq", "-e", ".venv", "-e", ".seedbed", "-e", "infra"],
+            ["checkout", "--quiet", "--", ".", ":!infra"],
+        ):
+            assert run(["git", *command], self.root).returncode == 0
+
 
 def run(command, cwd, env=None, timeout=600):
     """Run a command; it gets the test's isolated environment, whatever an outer make has set."""
@@ -121,7 +130,11 @@ def made(tmp_path_factory):
     project = Made(root, "penguin_species")
     result = project.make("setup", env=env)
     assert result.returncode == 0, result.stdout
-    for command in (["git", "add", "--all"], ["git", "commit", "--quiet", "--message", "Generate"]):
+    for command in (
+        ["git", "add", "--all"],
+        ["git", "commit", "--quiet", "--message", "Generate"],
+        ["git", "tag", "generated"],
+    ):
         result = run(command, root, env={**os.environ, **env})
         assert result.returncode == 0, result.stdout
     return project

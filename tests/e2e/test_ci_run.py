@@ -139,6 +139,7 @@ def environment(made, pulumi, module_env):
     def seedbed(*arguments):
         return good(run([sys.executable, "-m", "seedbed", *arguments], made.root, env=module_env))
 
+    made.reset()
     good(run([made.python, "-m", made.package, "data", "start"], made.root))
     seedbed("up", "dev")
     try:
@@ -149,6 +150,7 @@ def environment(made, pulumi, module_env):
         yield values
     finally:
         down = run([sys.executable, "-m", "seedbed", "down", "dev", "--yes"], made.root, env=module_env)
+        made.reset()
     good(down)
     assert inventory.marked_processes(made.root / ".seedbed/environments/dev") == {}
 

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.conftest import ROOT, run
+from tests.conftest import run
+from tests.e2e.object_store import KEYS, object_store
 
 PROGRAMS = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 MISSING = [name for name in PROGRAMS.values() if shutil.which(name) is None]
-KEYS = {"AWS_ACCESS_KEY_ID": "ACCESSKEY", "AWS_SECRET_ACCESS_KEY": "s3cret-of-the-test"}
 pytestmark = pytest.mark.project
 TRAINING = ("validate", "prepare", "train", "evaluate", "register")
 
@@ -118,6 +118,7 @@ def free_ports(names):
 @pytest.fixture(scope="module")
 def trained(made, tmp_path_factory):
     """A clone of the project with a champion: others use the first one, and expect no model in it."""
+    made.reset()
     root = tmp_path_factory.mktemp("monitored") / "project"
     assert run(["git", "clone", "--quiet", made.root, root], root.parent).returncode == 0
     steps = f"[['data', 'start'], *([one] for one in {TRAINING!r})]"
@@ -136,28 +137,10 @@ def loop(made, trained, tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path):
     """A client of a real S3 server with a bucket `logs`, and its address."""
-    import boto3
-
-    monkeypatch.syspath_prepend(ROOT / "infra")
-    from mlops_platform.components import seaweedfs
-    from mlops_platform.resources.process import ProcessProvider
-
-    server = seaweedfs.server()
-    inputs = {
-        "name": "store", "home": str(tmp_path / "store"), "command": server.command,
-        "requested_ports": dict.fromkeys(server.ports, 0), "fixed_distances": server.fixed_distances,
-        "environment": KEYS, "version": server.version, "ready": [vars(check) for check in server.ready],
-        "ready_seconds": 60, "residue": server.residue,
-    }  # fmt: skip
-    outputs = ProcessProvider().create(inputs).outs
-    names = {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY"}
-    keys = {name: KEYS[variable] for name, variable in names.items()}
-    client = boto3.client("s3", endpoint_url=outputs["url"], region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="logs")
-    yield client, outputs["url"]
-    ProcessProvider().delete("store", outputs)
+    with object_store(tmp_path / "store", "logs") as (environment, client):
+        yield client, environment["AWS_ENDPOINT_URL"]
 
 
 def quick(loop):

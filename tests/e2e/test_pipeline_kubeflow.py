@@ -58,6 +58,7 @@ def kubeflow(made, root):
 @pytest.fixture
 def copy(made, tmp_path):
     """A repository of its own, so that the commits stay out of other tests."""
+    made.reset()
     root = tmp_path / "copy"
     left_out = shutil.ignore_patterns(".venv", ".seedbed", ".kfp", "mlartifacts", "mlflow.db*", "registry", "raw.dvc")
     shutil.copytree(made.root, root, ignore=left_out)

@@ -9,14 +9,12 @@ import signal
 import subprocess
 import urllib.request
 
-import boto3
 import pytest
-from tests.conftest import ROOT, run
+from tests.conftest import run
+from tests.e2e.object_store import object_store
 
 pytestmark = pytest.mark.project
 
-KEYS = {"AWS_ACCESS_KEY_ID": "ACCESSKEY", "AWS_SECRET_ACCESS_KEY": "s3cret-of-the-test"}
-REGION = {"AWS_DEFAULT_REGION": "us-east-1"}
 PENGUIN = {
     "island": "Biscoe",
     "bill_length_mm": 46.1,
@@ -40,27 +38,10 @@ def copy(made, tmp_path):
 
 
 @pytest.fixture
-def bucket(tmp_path, monkeypatch):
-    """A real object store with an empty bucket; gives what a project is told about it."""
-    monkeypatch.syspath_prepend(ROOT / "infra")
-    from mlops_platform.components import seaweedfs
-    from mlops_platform.resources.process import ProcessProvider
-
-    server = seaweedfs.server()
-    inputs = {
-        "name": "store", "home": str(tmp_path / "store"), "command": server.command,
-        "requested_ports": dict.fromkeys(server.ports, 0), "fixed_distances": server.fixed_distances,
-        "environment": KEYS, "version": server.version, "ready": [vars(check) for check in server.ready],
-        "ready_seconds": 60, "residue": server.residue,
-    }  # fmt: skip
-    outputs = ProcessProvider().create(inputs).outs
-    try:
-        keys = {name.lower(): value for name, value in KEYS.items()}
-        store = boto3.client("s3", endpoint_url=outputs["url"], region_name="us-east-1", **keys)
-        store.create_bucket(Bucket="logs")
-        yield {**KEYS, **REGION, "AWS_ENDPOINT_URL": outputs["url"]}, store
-    finally:
-        ProcessProvider().delete("store", outputs)
+def bucket(tmp_path):
+    """What a project is told about a real object store with an empty bucket, and a client of it."""
+    with object_store(tmp_path / "store", "logs") as opened:
+        yield opened
 
 
 @contextlib.contextmanager

@@ -7,14 +7,13 @@ import signal
 import boto3
 import psutil
 import pytest
-from tests.conftest import ROOT
+from tests.e2e.object_store import KEYS, object_store
 from tests.infra import minio_program
 
 from seedbed.environments import inventory
 
 pytestmark = [pytest.mark.engine, pytest.mark.project]
 
-KEYS = {"AWS_ACCESS_KEY_ID": "ACCESSKEY", "AWS_SECRET_ACCESS_KEY": "s3cret-of-the-test"}
 REGION = "us-east-1"
 
 
@@ -34,25 +33,11 @@ def root(made, pulumi, request):
 
 
 @pytest.fixture
-def outside(tmp_path, monkeypatch):
+def outside(tmp_path):
     """Somebody else's store with a full bucket; gives its address."""
-    monkeypatch.syspath_prepend(ROOT / "infra")
-    from mlops_platform.components import seaweedfs
-    from mlops_platform.resources.process import ProcessProvider
-
-    server = seaweedfs.server()
-    inputs = {
-        "name": "store", "home": str(tmp_path / "outside"), "command": server.command,
-        "requested_ports": dict.fromkeys(server.ports, 0), "fixed_distances": server.fixed_distances,
-        "environment": KEYS, "version": server.version, "ready": [vars(check) for check in server.ready],
-        "ready_seconds": 60, "residue": server.residue,
-    }  # fmt: skip
-    outputs = ProcessProvider().create(inputs).outs
-    store = client(outputs["url"], **KEYS)
-    store.create_bucket(Bucket="acme")
-    store.put_object(Bucket="acme", Key="theirs", Body=b"precious")
-    yield outputs["url"]
-    ProcessProvider().delete("store", outputs)
+    with object_store(tmp_path / "outside", "acme") as (environment, store):
+        store.put_object(Bucket="acme", Key="theirs", Body=b"precious")
+        yield environment["AWS_ENDPOINT_URL"]
 
 
 def client(endpoint, **keys):

@@ -129,6 +129,12 @@ def pytest_configure(config):
         config.pluginmanager.register(Table(Path(path)))
 
 
+_SETS = (
+    "In the covering set (`make test-matrix MATRIX=covering`) every two values of two choices meet; "
+    "`make test-matrix` runs all that differ in what is installed or tested."
+)
+
+
 def table(reports):
     every, installed = [], []
     for report in reports:
@@ -139,13 +145,13 @@ def table(reports):
             installed.append([*values, report.outcome, found if report.passed else str(report.longrepr[-1])])
         else:
             every.append([name.removeprefix("test_").replace("_", " "), rest.rstrip("]"), report.outcome, found])
-    keys = [key.split(".")[1] for key in combinations.axes()]
+    axes = {key.split(".")[1]: values for key, values in combinations.axes().items()}
     lines = [
         "# Combinations and checks",
         "",
         f"{len(combinations.every())} combinations of choices are offered: "
-        + " x ".join(f"{len(values)} {key.split('.')[1]}" for key, values in combinations.axes().items())
-        + ". This page is written by `make test-matrix`.",
+        + ", ".join(f"{len(values)} of {name}" for name, values in axes.items())
+        + ". `make test-matrix` writes this page.",
         "",
         "## Every combination, rendered",
         "",
@@ -155,7 +161,9 @@ def table(reports):
         "",
         "## Installed, with their own lint and tests",
         "",
-        *rows([*keys, "outcome", "its own tests"], sorted(installed)),
+        f"{len(installed)} combinations. " + _SETS,
+        "",
+        *rows([*axes, "outcome", "its own tests"], sorted(installed)),
         "",
     ]
     return "\n".join(lines)

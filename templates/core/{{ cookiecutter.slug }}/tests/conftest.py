@@ -64,10 +64,26 @@ def trained(tmp_path_factory):
     return Trained(tmp_path_factory.mktemp("trained"), config.load(ROOT / "params.yaml")).run()
 
 
+{% if cookiecutter.tracking -%}
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory):
+    """An empty database of MLflow's. To make one takes seconds, to copy it nothing."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def project(trained, tables, tmp_path):
+    """A registration of the trained model, or of a new one, with the score that a test gives it."""
+    shutil.copyfile(tables, "mlflow.db")
+{% else -%}
 @pytest.fixture
 def project(trained, tmp_path):
     """A registration of the trained model, or of a new one, with the score that a test gives it."""
-
+{% endif %}
     class Project:
         def register(self, score, *, seed=None):
             models = trained.models
