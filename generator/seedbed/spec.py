@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
-from seedbed import __version__, naming
+from seedbed import __version__, naming, spec_rules
 from seedbed.errors import SpecError
 
 FILE_NAME = "seedbed.toml"
@@ -19,12 +18,7 @@ Task = Literal["classification", "regression"]
 FeatureKind = Literal[
     "number", "integer", "boolean", "category", "date", "number?", "integer?", "boolean?", "category?", "date?"
 ]  # fmt: skip
-COLUMN_NAME_LIMIT = 200
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-# A host, perhaps a port, and the lower-case path that images go under.
-_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
 _ENVIRONMENT_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
@@ -179,7 +173,7 @@ def parse(raw: dict[str, Any]) -> ProjectSpec:
         sections["environments"][name] = _convert(f"environments.{name}", known, Environment, problems)
     if not problems:
         spec = ProjectSpec(**sections)
-        problems = _semantic_problems(spec)
+        problems = spec_rules.problems(spec)
         if not problems:
             return spec
     raise SpecError(
@@ -259,132 +253,3 @@ def _explain(where: str, message: str, value: Any, section: type[_Section]) -> s
     return (
         f"{where}.{key}".rstrip(".") + f": {text[0].lower()}{text[1:]}" + (f", got {given!r}" if key and given else "")
     )
-
-
-def _semantic_problems(spec: ProjectSpec) -> list[str]:
-    problems = []
-    for where, text, limit in (
-        ("project.name", spec.project.name, 100),
-        ("project.description", spec.project.description, 1000),
-    ):
-        problems += [f"{where}: {flaw}" for flaw in text_flaws(text, limit)]
-    if not spec.slug:
-        problems.append("project.name: needs at least one Latin letter, since folder and bucket names derive from it")
-    elif not naming.is_importable_name(spec.package) or spec.package in _RESERVED_PACKAGES:
-        problems.append(
-            f"project.name: gives the package name '{spec.package}', which is already a module's; add a word"
-        )
-    problems += _ci_problems(spec.project)
-    data = spec.data
-    for where, column in [
-        ("data.target", data.target),
-        ("data.time", data.time),
-        *(("data.features", f) for f in data.features),
-    ]:
-        problems += [f"{where}: {flaw}" for flaw in text_flaws(column, COLUMN_NAME_LIMIT)]
-    if not data.target:
-        problems.append("data.target: name the column to predict")
-    if not data.features:
-        problems.append("data.features: name at least one input column")
-    problems += [
-        f"data.features.{name}: is also data.{role}; an input can't be both"
-        for role, name in (("target", data.target), ("time", data.time))
-        if name in data.features
-    ]
-    if data.time and data.time == data.target:
-        problems.append("data.time: is also data.target")
-    for name, environment in spec.environments.items():
-        problems += [f"environments.{name}.{problem}" for problem in _store_problems(environment)]
-    return problems
-
-
-def _store_problems(environment: Environment) -> list[str]:
-    """What contradicts the choice of the store, and names that files of the project can't take."""
-    if environment.store == "s3":
-        problems = [
-            f"{key}: {name!r} is not the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots"
-            for key in ("data_bucket", "artifact_bucket")
-            if (name := getattr(environment, key)) and not _BUCKET_NAME.fullmatch(name)
-        ]
-        if environment.s3_port:
-            problems.append("s3_port: is the port of a store on this machine, and store is s3")
-        return problems
-    return [
-        f"{key}: is about a store elsewhere, and store is {environment.store}"
-        for key in ("s3_endpoint", "s3_region", "data_bucket", "artifact_bucket")
-        if getattr(environment, key)
-    ]
-
-
-def _ci_problems(project: Project) -> list[str]:
-    problems = []
-    if project.registry and not _REGISTRY.fullmatch(project.registry):
-        problems.append(
-            f"project.registry: {project.registry!r} is not a registry's host and path, such as ghcr.io/acme"
-        )
-    if not _BRANCH.fullmatch(project.branch):
-        problems.append(f"project.branch: {project.branch!r} is not the name of a branch, such as main")
-    return problems
-
-
-def text_flaws(text: str, limit: int) -> list[str]:
-    """Why a text can't go into files, listings and shells; characters that can't be seen are refused by name."""
-    flaws = []
-    if len(text) > limit:
-        flaws.append(f"longer than {limit} characters")
-    hidden = sorted({c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}})
-    if hidden:
-        flaws.append("holds characters that can't be seen: " + ", ".join(f"U+{ord(c):04X}" for c in hidden[:5]))
-    return flaws
-
-
-# Modules that the generated repository itself imports or has: a package of the same name would hide them.
-_RESERVED_PACKAGES = frozenset(
-    [
-        "alembic",
-        "boto3",
-        "botocore",
-        "click",
-        "data",
-        "docs",
-        "dvc",
-        "evidently",
-        "fastapi",
-        "flask",
-        "gunicorn",
-        "httpx",
-        "infra",
-        "joblib",
-        "kfp",
-        "kubernetes",
-        "matplotlib",
-        "mlflow",
-        "mypy",
-        "numpy",
-        "pandas",
-        "pandera",
-        "pip",
-        "prometheus_client",
-        "psutil",
-        "pulumi",
-        "pulumi_aws",
-        "pulumi_kubernetes",
-        "pyarrow",
-        "pydantic",
-        "pytest",
-        "requests",
-        "ruff",
-        "scipy",
-        "setuptools",
-        "skops",
-        "sklearn",
-        "sqlalchemy",
-        "src",
-        "starlette",
-        "tests",
-        "urllib3",
-        "uvicorn",
-        "yaml",
-        "mlops_platform",
-    ]
-)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from itertools import pairwise
 from statistics import fmean
 
-from seedbed import spec as specs
+from seedbed import spec_rules
 from seedbed.data.profile import Column, Profile
 
 _ENOUGH = 20  # values, below which being all different means nothing
@@ -29,7 +29,7 @@ _FEWEST_TIMES = 10
 
 def reason_to_leave_out(column: Column) -> str:
     """Why a column is no input; empty when it may be one."""
-    if flaws := specs.text_flaws(column.name, specs.COLUMN_NAME_LIMIT):
+    if flaws := spec_rules.text_flaws(column.name, spec_rules.COLUMN_NAME_LIMIT):
         return f"its name is {'; '.join(flaws)}"
     if column.name.startswith("Unnamed: "):
         return "has no name"
@@ -99,7 +99,7 @@ def time_column(profile: Profile, taken: Collection[str], classes: Column | None
     for column in profile.columns.values():
         if column.name in taken or "date" not in column.kinds or column.missing or not column.rows:
             continue
-        if specs.text_flaws(column.name, specs.COLUMN_NAME_LIMIT):
+        if spec_rules.text_flaws(column.name, spec_rules.COLUMN_NAME_LIMIT):
             continue
         times = [value or "" for value in column.sample]
         in_order = sum(one <= other for one, other in pairwise(times)) >= 0.95 * (len(times) - 1)

@@ -1,0 +1,104 @@
+"""What a spec must be beyond the types of its keys."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from seedbed import naming
+
+if TYPE_CHECKING:
+    from seedbed.spec import Environment, Project, ProjectSpec
+
+COLUMN_NAME_LIMIT = 200
+# A host, perhaps a port, and the lower-case path that images go under.
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
+
+
+def problems(spec: ProjectSpec) -> list[str]:
+    """What can't be, though each key by itself is of the right type; a sentence each."""
+    found = []
+    for where, text, limit in (
+        ("project.name", spec.project.name, 100),
+        ("project.description", spec.project.description, 1000),
+    ):
+        found += [f"{where}: {flaw}" for flaw in text_flaws(text, limit)]
+    if not spec.slug:
+        found.append("project.name: needs at least one Latin letter, since folder and bucket names derive from it")
+    elif not naming.is_importable_name(spec.package) or spec.package in _RESERVED_PACKAGES:
+        found.append(f"project.name: gives the package name '{spec.package}', which is already a module's; add a word")
+    found += _ci(spec.project)
+    data = spec.data
+    for where, column in [
+        ("data.target", data.target),
+        ("data.time", data.time),
+        *(("data.features", f) for f in data.features),
+    ]:
+        found += [f"{where}: {flaw}" for flaw in text_flaws(column, COLUMN_NAME_LIMIT)]
+    if not data.target:
+        found.append("data.target: name the column to predict")
+    if not data.features:
+        found.append("data.features: name at least one input column")
+    found += [
+        f"data.features.{name}: is also data.{role}; an input can't be both"
+        for role, name in (("target", data.target), ("time", data.time))
+        if name in data.features
+    ]
+    if data.time and data.time == data.target:
+        found.append("data.time: is also data.target")
+    for name, environment in spec.environments.items():
+        found += [f"environments.{name}.{problem}" for problem in _store(environment)]
+    return found
+
+
+def _store(environment: Environment) -> list[str]:
+    """What contradicts the choice of the store, and names that files of the project can't take."""
+    if environment.store == "s3":
+        found = [
+            f"{key}: {name!r} is not the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots"
+            for key in ("data_bucket", "artifact_bucket")
+            if (name := getattr(environment, key)) and not _BUCKET_NAME.fullmatch(name)
+        ]
+        if environment.s3_port:
+            found.append("s3_port: is the port of a store on this machine, and store is s3")
+        return found
+    return [
+        f"{key}: is about a store elsewhere, and store is {environment.store}"
+        for key in ("s3_endpoint", "s3_region", "data_bucket", "artifact_bucket")
+        if getattr(environment, key)
+    ]
+
+
+def _ci(project: Project) -> list[str]:
+    found = []
+    if project.registry and not _REGISTRY.fullmatch(project.registry):
+        found.append(f"project.registry: {project.registry!r} is not a registry's host and path, such as ghcr.io/acme")
+    if not _BRANCH.fullmatch(project.branch):
+        found.append(f"project.branch: {project.branch!r} is not the name of a branch, such as main")
+    return found
+
+
+def text_flaws(text: str, limit: int) -> list[str]:
+    """Why a text can't go into files, listings and shells; characters that can't be seen are refused by name."""
+    flaws = []
+    if len(text) > limit:
+        flaws.append(f"longer than {limit} characters")
+    hidden = sorted({c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}})
+    if hidden:
+        flaws.append("holds characters that can't be seen: " + ", ".join(f"U+{ord(c):04X}" for c in hidden[:5]))
+    return flaws
+
+
+# Modules that the generated repository itself imports or has: a package of the same name would hide them.
+_RESERVED_PACKAGES = frozenset(
+    """
+    a2wsgi alembic anyio boto3 botocore ci click data dateutil docker docs dvc evidently fastapi flask
+    gunicorn httptools httpx infra jinja2 joblib kfp kubernetes matplotlib mlflow mlops_platform mypy
+    nbclient nbformat notebooks numpy packaging pandas pandera pip prometheus_client psutil pulumi
+    pulumi_aws pulumi_kubernetes pyarrow pydantic pytest requests ruamel ruff scipy setuptools sklearn
+    skops sqlalchemy src starlette tests threadpoolctl typing_extensions urllib3 uvicorn werkzeug yaml
+    """.split()  # noqa: SIM905, a line for each would be two screens
+)
