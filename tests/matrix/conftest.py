@@ -130,8 +130,8 @@ def pytest_configure(config):
 
 
 _SETS = (
-    "In the covering set (`make test-matrix MATRIX=covering`) every two values of two choices meet; "
-    "`make test-matrix` runs all that differ in what is installed or tested."
+    "In the covering set (`make test-matrix MATRIX=covering`) every two values of task, serving, tracking and monitoring meet, and "
+    "Python, CI and licence take turns; `make test-matrix` runs all that differ in what is installed or tested."
 )
 
 
