@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from seedbed.toolchain.pulumi_cli import cache_folder
 
+ACTIONLINT = "1.7.12"
 ROOT = Path(__file__).parents[1]
 # A suite that was started in the background has SIGINT ignored, and so would have every program that it interrupts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -138,3 +140,29 @@ def made(tmp_path_factory):
         result = run(command, root, env={**os.environ, **env})
         assert result.returncode == 0, result.stdout
     return project
+
+
+@pytest.fixture(scope="session")
+def actionlint(tmp_path_factory):
+    """The one on PATH, or one built from its Go module by the checksums in tests/unit/actionlint; it is kept in the cache."""
+    from seedbed.errors import ToolMissingError
+    from seedbed.toolchain import go_build
+
+    if found := shutil.which("actionlint"):
+        return found
+    program = CACHE / "actionlint" / ACTIONLINT / "actionlint"
+    if not program.is_file():
+        work = tmp_path_factory.mktemp("go")
+        module = work / "module"
+        shutil.copytree(ROOT / "tests/unit/actionlint", module)
+        source = "github.com/rhysd/actionlint/cmd/actionlint"
+        command = ["build", "-mod=mod", "-trimpath", "-o", work / "actionlint", source]
+        try:
+            go_build._run([go_build._go(work, print), *map(str, command)], module, "actionlint")
+        except ToolMissingError as error:
+            pytest.skip(f"actionlint is not on PATH and can't be built here: {error}")
+        program.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = program.with_name(f".{os.getpid()}")
+        shutil.move(work / "actionlint", unfinished)
+        unfinished.replace(program)
+    return str(program)

@@ -1,5 +1,6 @@
 """What can be checked of each combination of choices without installing it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,13 @@ def test_ruff(rendered, command, checked):
     checked(f"{len(rendered.kept)} projects that hold every distinct file")
 
 
+def test_actionlint(rendered, actionlint, checked):
+    """With shellcheck where it is installed."""
+    files = rendered.distinct(".github/workflows/*.yml")
+    clean([actionlint, "-shellcheck", shutil.which("shellcheck") or "", *files], rendered.root)
+    checked(f"{len(files)} distinct files")
+
+
 def test_zizmor(rendered, checked):
     files = [*rendered.distinct(".github/workflows/*.yml"), *rendered.distinct(".github/dependabot.yml")]
     clean(["zizmor", "--offline", "--no-progress", "--quiet", *files], rendered.root)
@@ -60,12 +68,14 @@ def test_zizmor(rendered, checked):
         ("vendor.github-workflows", ".github/workflows/*.yml"),
         ("vendor.dependabot", ".github/dependabot.yml"),
         ("vendor.gitlab-ci", ".gitlab-ci.yml"),
+        ("vendor.gitlab-ci", ".gitlab/ci/*.yml"),
         ("vendor.renovate", "renovate.json"),
     ],
 )
 def test_schema(rendered, schema, pattern, checked):
     files = rendered.distinct(pattern)
-    clean(["check-jsonschema", "--builtin-schema", schema, *files], rendered.root)
+    transform = ["--data-transform", "gitlab-ci"] if schema == "vendor.gitlab-ci" else []
+    clean(["check-jsonschema", "--builtin-schema", schema, *transform, *files], rendered.root)
     checked(f"{len(files)} distinct files")
 
 

@@ -1,52 +1,18 @@
 """What the linters of CI files say about the generated ones: nothing."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import CACHE
 from tests.unit.test_ci_files import REGISTRIES
 from tests.unit.test_render import answers
 
 from seedbed import creation
-from seedbed.errors import ToolMissingError
-from seedbed.toolchain import go_build
 
 BIN = Path(sys.executable).parent
-ACTIONLINT = "1.7.12"
 NAMES = {"short": "q", "long": "Very long project names of forty chars " * 2}
-
-
-@pytest.fixture(scope="module")
-def actionlint(tmp_path_factory):
-    """The one on PATH, or one built from its Go module by the checksums beside this file; it is kept in the cache."""
-    if found := shutil.which("actionlint"):
-        return found
-    program = CACHE / "actionlint" / ACTIONLINT / "actionlint"
-    if not program.is_file():
-        work = tmp_path_factory.mktemp("go")
-        module = work / "module"
-        shutil.copytree(Path(__file__).parent / "actionlint", module)
-        command = [
-            "build",
-            "-mod=mod",
-            "-trimpath",
-            "-o",
-            work / "actionlint",
-            "github.com/rhysd/actionlint/cmd/actionlint",
-        ]
-        try:
-            go_build._run([go_build._go(work, print), *map(str, command)], module, "actionlint")
-        except ToolMissingError as error:
-            pytest.skip(f"actionlint is not on PATH and can't be built here: {error}")
-        program.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = program.with_name(f".{os.getpid()}")
-        shutil.move(work / "actionlint", unfinished)
-        unfinished.replace(program)
-    return str(program)
 
 
 def clean(command, folder):
