@@ -61,7 +61,7 @@ def test_exit_codes_are_those_of_the_help():
         (["nwe"], 2, "Did you mean 'new'?"),
         (["up"], 2, "Missing argument 'ENV'"),
         (["new", "--spec", "nowhere.toml"], 3, "no spec file"),
-        (["new", "x", "--no-input", "--set", "choices.ci=jenkins"], 3, "not one of github, none"),
+        (["new", "x", "--no-input", "--set", "choices.ci=jenkins"], 3, "not one of github, gitlab, both, none"),
         (["up", "dev"], 3, "no seedbed.toml"),
         (["status", "dev"], 3, "no seedbed.toml"),
     ],
