@@ -107,6 +107,14 @@ def run(command, cwd, env=None, timeout=600):
     )  # fmt: skip
 
 
+def clean(command, folder):
+    """A tool, of this environment if it has it, finds nothing to say against what is in the folder."""
+    own = Path(sys.executable).parent / str(command[0])
+    command = [own if own.is_file() else command[0], *command[1:]]
+    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
 @pytest.fixture(scope="session")
 def pulumi():
     """The CLI by whichever route works here; obtained once and cached."""

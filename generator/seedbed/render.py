@@ -40,8 +40,9 @@ def render(spec: specs.ProjectSpec, selected: Iterable[layers.Layer], *, into: P
         TemplateError: a layer is broken or two layers write the same file.
     """
     selected = list(selected)
+    values = context(spec)
     for layer in selected:
-        _render_layer(layer, context(spec), into)
+        _render_layer(layer, values, into)
     _copy_infra(into / "infra")
     for environment in spec.environments:
         (into / "infra" / f"Pulumi.{environment}.yaml").write_text(stack_file(spec, environment), encoding="utf-8")

@@ -20,6 +20,7 @@ import pytest
 from tests import ci_model
 from tests.ci_model import Event
 from tests.conftest import ROOT, UV_CACHE, run
+from tests.e2e.test_project import PENGUIN
 
 from seedbed.environments import inventory
 
@@ -35,10 +36,6 @@ NOT_RUN = {
 }
 # What the machines of the hosts have, and this one must not use: a package manager, and a program that talks to GitHub.
 STUBS = ("apt-get", "gh")
-PENGUIN = {
-    "island": "Biscoe", "bill_length_mm": 46.1, "bill_depth_mm": 13.2, "flipper_length_mm": 211, "body_mass_g": 4500,
-    "sex": None,
-}  # fmt: skip
 
 
 def good(result):

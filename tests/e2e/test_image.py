@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,20 +18,13 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import CACHE, run
+from tests.e2e.test_project import PENGUIN, free_port
 
 pytestmark = [
     pytest.mark.project,
     pytest.mark.skipif("SEEDBED_TEST_IMAGES" not in os.environ, reason="takes ten minutes: `make test-image` runs it"),
 ]
 
-PENGUIN = {
-    "island": "Biscoe",
-    "bill_length_mm": 46.1,
-    "bill_depth_mm": 13.2,
-    "flipper_length_mm": 211,
-    "body_mass_g": 4500,
-    "sex": None,
-}
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # What makes this machine's package index reachable; it goes into the stand-in's settings, never into a file.
 INDEX = re.compile(r"(UV|PIP)_\w*INDEX\w*|\w+_PROXY|\w+_proxy")
@@ -175,12 +167,6 @@ def wait_for(url, seconds=300, parse=json.loads):
         except OSError as error:
             assert time.monotonic() < deadline, f"{url}: {error}"
             time.sleep(0.25)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture

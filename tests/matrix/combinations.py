@@ -39,8 +39,8 @@ def label(combination):
     return " ".join(combination[key] for key in axes())
 
 
-def create(combination, folder, example=None):
+def create(combination, folder):
     """Generate the project of a combination, from the example with its task."""
     sets = {key.replace(".", "__"): value for key, value in combination.items() if key != "project.task"}
-    given = answers(example or EXAMPLES[combination.get("project.task", "classification")], **sets)
+    given = answers(EXAMPLES[combination["project.task"]], **sets)
     return creation.create(given, folder).destination

@@ -1,21 +1,12 @@
 """What can be checked of each combination of choices without installing it."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import clean
 from tests.matrix import combinations
 from tests.unit.test_render import parse_everything
-
-BIN = Path(sys.executable).parent
-
-
-def clean(command, folder):
-    """The command finds nothing to say against what is in the folder."""
-    done = subprocess.run([BIN / command[0], *command[1:]], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 def test_all_were_rendered(rendered, checked):

@@ -2,22 +2,15 @@
 
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from tests.conftest import clean
 from tests.unit.test_ci_files import REGISTRIES
 from tests.unit.test_render import answers
 
 from seedbed import creation
 
-BIN = Path(sys.executable).parent
 NAMES = {"short": "q", "long": "Very long project names of forty chars " * 2}
-
-
-def clean(command, folder):
-    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 @pytest.fixture(
@@ -41,7 +34,7 @@ def test_actionlint(root, actionlint):
 
 
 def test_zizmor_in_its_pedantic_mood(root):
-    clean([BIN / "zizmor", "--offline", "--no-progress", "--quiet", "--pedantic", "."], root)
+    clean(["zizmor", "--offline", "--no-progress", "--quiet", "--pedantic", "."], root)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +51,7 @@ def test_schema(root, schema, pattern):
     files = sorted(root.glob(pattern))
     assert files
     transform = ["--data-transform", "gitlab-ci"] if schema == "gitlab-ci" else []
-    clean([BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *transform, *files], root)
+    clean(["check-jsonschema", "--builtin-schema", f"vendor.{schema}", *transform, *files], root)
 
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not on PATH")

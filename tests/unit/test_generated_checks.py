@@ -1,15 +1,11 @@
 """A generated project's own linters find nothing, whatever it is called and whatever its data looks like."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from tests.conftest import clean
 from tests.unit.test_render import EXAMPLES, answers
 
 from seedbed import creation
 
-BIN = Path(sys.executable).parent
 NAMES = {
     "short": "q",
     "long": "Very long project names of forty chars " * 2,
@@ -17,15 +13,10 @@ NAMES = {
 }
 
 
-def check(command, folder):
-    result = subprocess.run([BIN / command[0], *command[1:]], cwd=folder, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
-
-
 def check_all(folder):
-    check(["ruff", "check", "--no-cache", "."], folder)
-    check(["ruff", "format", "--no-cache", "--check", "."], folder)
-    check(["zizmor", "--offline", "--no-progress", "--quiet", "."], folder)
+    clean(["ruff", "check", "--no-cache", "."], folder)
+    clean(["ruff", "format", "--no-cache", "--check", "."], folder)
+    clean(["zizmor", "--offline", "--no-progress", "--quiet", "."], folder)
 
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/seedbed.toml")))

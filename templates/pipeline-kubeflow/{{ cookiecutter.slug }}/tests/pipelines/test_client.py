@@ -13,7 +13,7 @@ from {{ cookiecutter.package }}.pipelines.connection import ServerError
 from {{ cookiecutter.package }}.pipelines.settings import Cluster
 from {{ cookiecutter.package }}.schema import PROJECT
 
-from support import ROOT
+from support import ROOT, free_port
 
 MONDAYS = "0 0 4 * * 1"
 HTML = {"Content-Type": "text/html"}
@@ -32,12 +32,6 @@ def package(tmp_path_factory):
     built = pipeline.build(config.load(ROOT / "params.yaml"), Cluster("registry.example.com/project:7"))
     compiler.Compiler().compile(built, str(path))
     return path
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.mark.parametrize(
