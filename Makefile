@@ -28,12 +28,13 @@ demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it
 
 test: setup ## the whole test suite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed doctor --fix > /dev/null
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.programs
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --dist loadgroup --matrix covering)
 
 test-image: setup ## build a generated project's images, and ask the container (ten minutes; skipped with its reason without an engine)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_IMAGES=1 python -m pytest -rs tests/e2e/test_image.py $(ARGS)
 
-test-matrix: setup ## install and test every combination of choices (hours; MATRIX=covering: some), and write docs/combinations.md
+test-matrix: setup ## install and test every combination of choices (hours; MATRIX=covering: as `make test`), and write docs/combinations.md
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n 2 tests/matrix --matrix $(or $(MATRIX),full) --matrix-table docs/combinations.md $(ARGS)
 
 golden: setup ## accept the present generated trees as the expected ones
@@ -45,7 +46,7 @@ lint: setup ## ruff and mypy over everything of our own
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@cd infra && ../$(BIN)/mypy --strict --cache-dir ../.mypy_cache/infra mlops_platform __main__.py
+	@cd infra && ../$(BIN)/mypy --cache-dir ../.mypy_cache/infra mlops_platform __main__.py
 
 format: setup ## let ruff put the code in order
 	@$(BIN)/ruff check --fix --quiet .

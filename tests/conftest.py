@@ -26,7 +26,17 @@ UV_CACHE = Path(os.environ.get("UV_CACHE_DIR", Path.home() / ".cache" / "uv"))
 def pytest_addoption(parser):
     parser.addoption("--matrix", choices=("none", "covering", "full"), default="none",
                      help="which combinations of choices are installed and tested")  # fmt: skip
+    parser.addoption("--matrix-again", action="store_true", help="also those that passed before with the same bytes")
     parser.addoption("--matrix-table", metavar="FILE", help="write what tests/matrix found to this page")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With `--dist loadgroup`: a file's tests share what they made, and stay together; installed combinations don't."""
+    for item in items:
+        if item.path.name != "test_installed.py":
+            place = item.path.parent if item.path.parent.name == "matrix" else item.path
+            item.add_marker(pytest.mark.xdist_group(str(place.relative_to(ROOT))))
 
 
 @pytest.fixture(autouse=True)
@@ -99,12 +109,16 @@ class Made:
 
 
 def run(command, cwd, env=None, timeout=600):
-    """Run a command; it gets the test's isolated environment, whatever an outer make has set."""
-    clean = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    """Run a command; it gets the test's isolated environment, whatever an outer make or Python has set."""
+    clean = {k: v for k, v in os.environ.items() if k not in _OF_OTHERS}
     return subprocess.run(
         [str(part) for part in command], cwd=cwd, env={**clean, **(env or {})}, timeout=timeout, check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+
+
+# The last one would have each of a project's many processes compile its libraries anew.
+_OF_OTHERS = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE"}
 
 
 def clean(command, folder):
@@ -166,7 +180,7 @@ def actionlint(tmp_path_factory):
         source = "github.com/rhysd/actionlint/cmd/actionlint"
         command = ["build", "-mod=mod", "-trimpath", "-o", work / "actionlint", source]
         try:
-            go_build._run([go_build._go(work, print), *map(str, command)], module, "actionlint")
+            go_build.run([go_build.find_go(work, print), *map(str, command)], module, "actionlint")
         except ToolMissingError as error:
             pytest.skip(f"actionlint is not on PATH and can't be built here: {error}")
         program.parent.mkdir(parents=True, exist_ok=True)

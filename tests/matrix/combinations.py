@@ -13,14 +13,14 @@ EXAMPLES = {"classification": "penguins", "regression": "penguin-mass"}
 OPEN = {"name", "description", "branch", "registry"}  # answered with any text, not with one of a few
 
 
-def axes(*left_out):
+def axes():
     """Every choice and its values, as `--set` takes them."""
     found = {"project.task": get_args(specs.Task)}
     for section in ("choices", "project"):
         for field, kind in specs.field_types(specs.section_types()[section]).items():
             if field not in OPEN:
                 found[f"{section}.{field}"] = ("true", "false") if kind is bool else get_args(kind)
-    return {key: values for key, values in found.items() if key not in left_out}
+    return found
 
 
 def every():
@@ -29,9 +29,9 @@ def every():
     return [dict(zip(given, values, strict=True)) for values in itertools.product(*given.values())]
 
 
-def covering(*left_out):
+def covering():
     """Few combinations in which every two values of two choices still meet."""
-    given = axes(*left_out)
+    given = dict(sorted(axes().items(), key=lambda axis: -len(axis[1])))  # the longest first: it needs fewer rows so
     return [dict(zip(given, values, strict=True)) for values in AllPairs(list(given.values()))]
 
 

@@ -1,10 +1,13 @@
 """Combinations that are installed, and judged by their own checks on the Python they were made for.
 
-`make test-matrix MATRIX=covering` runs a set in which every two values of what is installed meet, `make test-matrix` all of them.
-They take minutes each, so `make test` leaves them out: it runs one project's own checks as its CI would (tests/e2e).
+`make test` takes a set in which every two values of two choices meet, `make test-matrix` all that differ in what is
+installed. What passed once on this machine, byte for byte and with the same Python, is not run again; `--matrix-again`
+does.
 """
 
+import hashlib
 import os
+import platform
 import re
 import shutil
 from pathlib import Path
@@ -15,15 +18,8 @@ from tests.matrix import combinations
 
 pytestmark = pytest.mark.project
 
+# Whoever chooses these gets other files, and installs and tests the same.
 NOT_INSTALLED = ("choices.ci", "project.license")
-
-
-def covering():
-    """Every two values of what is installed meet; the Pythons, and what nothing here depends on, take turns."""
-    turns = ("project.python", *NOT_INSTALLED)
-    rows = combinations.covering(*turns)
-    others = {key: values for key, values in combinations.axes().items() if key in turns}
-    return [row | {key: values[n % len(values)] for key, values in others.items()} for n, row in enumerate(rows)]
 
 
 def full():
@@ -34,10 +30,12 @@ def full():
 def pytest_generate_tests(metafunc):
     which = metafunc.config.getoption("--matrix")
     if which == "none":
-        reason = "minutes for each combination: `make test-matrix` installs them"
+        reason = "a minute or two for each combination: `make test` installs them"
         metafunc.parametrize("combination", [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["none"])
     else:
-        metafunc.parametrize("combination", covering() if which == "covering" else full(), ids=combinations.label)
+        metafunc.parametrize(
+            "combination", combinations.covering() if which == "covering" else full(), ids=combinations.label
+        )
 
 
 def python(version):
@@ -50,13 +48,30 @@ def python(version):
     return None
 
 
-def test_it_installs_and_passes_its_own_checks(combination, tmp_path, checked):
+def proof(project, interpreter):
+    """Where it is written down that a project passed: the file's name stands for all of its bytes and the Python.
+
+    But for infra/, which is the same in all projects, and which nothing of theirs runs.
+    """
+    digest = hashlib.sha256(run([interpreter, "-VV"], ROOT).stdout.encode() + platform.platform().encode())
+    for path in sorted(path for path in project.rglob("*") if path.is_file()):
+        name, content = path.relative_to(project).as_posix(), path.read_bytes()
+        if not name.startswith("infra/"):
+            digest.update(f"{name} {len(content)} ".encode() + content)
+    return CACHE / "proven" / digest.hexdigest()
+
+
+def test_it_installs_and_passes_its_own_checks(combination, tmp_path, checked, request):
     if not (interpreter := python(combination["project.python"])):
         pytest.skip(f"Python {combination['project.python']} is not on this machine")
     project = combinations.create(combination, tmp_path / "project")
-    env = {"SEEDBED_CACHE": str(CACHE), "UV_CACHE_DIR": str(UV_CACHE)}
-    for verb in ("setup", "lint", "test"):
-        done = run(["make", verb, f"PYTHON={interpreter}"], project, env=env, timeout=1200)
-        assert done.returncode == 0, done.stdout[-6000:]
-    checked(re.sub(r" in [0-9.]+s.*", "", done.stdout.strip().splitlines()[-1].strip("= ")))
+    passed = proof(project, interpreter)
+    if not passed.is_file() or request.config.getoption("--matrix-again"):
+        env = {"SEEDBED_CACHE": str(CACHE), "UV_CACHE_DIR": str(UV_CACHE)}
+        for verb in ("setup", "lint", "test"):
+            done = run(["make", verb, f"PYTHON={interpreter}"], project, env=env, timeout=1200)
+            assert done.returncode == 0, done.stdout[-6000:]
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        passed.write_text(re.sub(r" in [0-9.]+s.*", "", done.stdout.strip().splitlines()[-1].strip("= ")))
+    checked(passed.read_text())
     shutil.rmtree(project)
