@@ -17,6 +17,7 @@ def main() -> None:
     compile_lock(Path("requirements/uv.txt"), "requirements/uv.in")
     compile_lock(Path("requirements/dev.txt"), "pyproject.toml", "--group", "dev")
     compile_lock(Path("templates/requirements.lock"), *map(str, layers))
+    compile_lock(Path("requirements/checkov.txt"), "requirements/checkov.in")
     for example in sorted(Path("examples").glob("*/requirements.in")):
         compile_lock(example.with_suffix(".txt"), str(example))
 

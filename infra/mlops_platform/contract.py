@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import pulumi
 
-SECRETS = frozenset({"s3_access_key", "s3_secret_key", "kubeconfig"})
+SECRETS = frozenset({"s3_access_key", "s3_secret_key", "registry_password", "kubeconfig"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,11 @@ class Outputs:
         s3_access_key: key id; empty where an identity is used.
         s3_secret_key: the key's secret; empty where an identity is used.
         registry: host and path of the container registry.
+        registry_username: its account; empty where it asks for none.
+        registry_password: of that account.
         mlflow_tracking_uri: URL of the MLflow server.
         kfp_host: URL of Kubeflow Pipelines.
+        pipeline_volume: claim of the volume that keeps data between its runs.
         namespace: Kubernetes namespace of the workloads.
         kubeconfig: how to reach the cluster.
         ci_role: identity that CI takes on.
@@ -38,8 +41,11 @@ class Outputs:
     s3_access_key: pulumi.Input[str] = ""
     s3_secret_key: pulumi.Input[str] = ""
     registry: pulumi.Input[str] = ""
+    registry_username: pulumi.Input[str] = ""
+    registry_password: pulumi.Input[str] = ""
     mlflow_tracking_uri: pulumi.Input[str] = ""
     kfp_host: pulumi.Input[str] = ""
+    pipeline_volume: pulumi.Input[str] = ""
     namespace: pulumi.Input[str] = ""
     kubeconfig: pulumi.Input[str] = ""
     ci_role: pulumi.Input[str] = ""

@@ -54,7 +54,7 @@ def pulumi_cli(pulumi):
 @pytest.fixture(scope="session")
 def servers():
     """Kind of store → how to run its server; a test of one whose program is missing is skipped."""
-    from mlops_platform.components import minio, seaweedfs
+    from mlops_platform.components.local import minio, seaweedfs
 
     def find(kind):
         if kind == "seaweedfs":

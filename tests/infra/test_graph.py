@@ -9,14 +9,14 @@ import pulumi
 import pytest
 
 from mlops_platform import contract, settings, targets
-from mlops_platform.components import container_registry, minio, programs, seaweedfs
+from mlops_platform.components.local import container_registry, minio, programs, seaweedfs
 from mlops_platform.errors import PlatformError
 from mlops_platform.settings import StoreSettings
 
 PLACE = "/configured/home"
 PROMISED = {
-    "s3_endpoint", "s3_region", "data_bucket", "artifact_bucket", "s3_access_key", "s3_secret_key", "registry",
-    "mlflow_tracking_uri", "kfp_host", "namespace", "kubeconfig", "ci_role", "prometheus_url", "grafana_url",
+    "s3_endpoint", "s3_region", "data_bucket", "artifact_bucket", "s3_access_key", "s3_secret_key", "registry", "registry_username", "registry_password",
+    "mlflow_tracking_uri", "kfp_host", "pipeline_volume", "namespace", "kubeconfig", "ci_role", "prometheus_url", "grafana_url",
     "expires_at",
 }  # fmt: skip
 
@@ -59,7 +59,7 @@ class Graph:
 @pytest.fixture
 def deploy(monkeypatch):
     monkeypatch.setattr(seaweedfs, "find_program", lambda name, _package: f"/tools/{name}")
-    monkeypatch.setattr("mlops_platform.components.tracking.require_module", lambda *_: None)
+    monkeypatch.setattr("mlops_platform.components.local.tracking.require_module", lambda *_: None)
     for module in (minio, container_registry):
         monkeypatch.setattr(module, "find_installed", lambda name, *_, **__: f"/tools/{name}")
         monkeypatch.setattr(module, "reported_version", lambda program, expect: f"{program} of {expect}")
@@ -109,7 +109,7 @@ def test_the_local_target_fills_what_it_has_and_leaves_the_rest_empty(deploy):
 
 
 def test_credentials_are_secrets_and_addresses_are_not(deploy):
-    assert deploy().secrets == {"s3_access_key", "s3_secret_key", "kubeconfig"}
+    assert deploy().secrets == {"s3_access_key", "s3_secret_key", "registry_password", "kubeconfig"}
 
 
 def test_no_resource_beside_those_that_are_meant_to_be(deploy):
@@ -195,7 +195,7 @@ def test_a_missing_module_is_named():
 
 
 def test_without_tracking_mlflow_is_neither_run_nor_needed(deploy, monkeypatch):
-    monkeypatch.setattr("mlops_platform.components.tracking.require_module", programs.require_module)
+    monkeypatch.setattr("mlops_platform.components.local.tracking.require_module", programs.require_module)
     monkeypatch.setattr(programs.importlib.util, "find_spec", lambda _: None)
     graph = deploy(tracking=False)
     assert not {"mlflow", "tracking"} & set(graph.resources)

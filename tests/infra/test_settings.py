@@ -37,7 +37,10 @@ def test_an_absolute_home_is_taken_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"target": "locl"}, "target = 'locl' is not one of: local\nWhat to do: .* pulumi config set target local$"),
+        (
+            {"target": "locl"},
+            "target = 'locl' is not one of: local, kubernetes\nWhat to do: .* pulumi config set target local$",
+        ),
         ({"project": "Flight Delays"}, "project = 'Flight Delays' must be 1 to 40 lower-case"),
         ({"project": "a" * 41}, "must be 1 to 40"),
         ({"tracking": "no"}, "tracking = 'no' is not one of: true, false"),
@@ -77,7 +80,7 @@ def test_a_bad_value_is_refused_with_a_way_out(tmp_path, values, message):
 def test_pulumi_yaml_describes_every_key_with_the_default_that_the_program_has(tmp_path):
     import yaml
 
-    declared = yaml.safe_load((Path(settings.__file__).parents[1] / "Pulumi.yaml").read_text())["config"]
+    declared = yaml.safe_load((Path(settings.__file__).parents[2] / "Pulumi.yaml").read_text())["config"]
     asked = set()
 
     def get(key):
@@ -86,5 +89,8 @@ def test_pulumi_yaml_describes_every_key_with_the_default_that_the_program_has(t
         return str(default).lower() if isinstance(default, bool) else str(default)  # as Pulumi writes it
 
     assert settings.load(get, stack="dev", directory=tmp_path / "infra") == load(tmp_path / "infra")
-    assert set(declared) == asked
+    cluster = {"target": "kubernetes", "context": "kind"}
+    with_defaults = settings.load(lambda key: cluster.get(key) or get(key), stack="dev", directory=tmp_path / "infra")
+    assert with_defaults == load(tmp_path / "infra", **cluster)
+    assert set(declared) == asked | set(cluster)
     assert all(entry["description"] for entry in declared.values())

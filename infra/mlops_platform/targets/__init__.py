@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+
 from mlops_platform.contract import Outputs
 from mlops_platform.settings import Settings
-from mlops_platform.targets import local
-
-_BUILDERS = {"local": local.build}
 
 
 def build(settings: Settings) -> Outputs:
@@ -15,4 +14,7 @@ def build(settings: Settings) -> Outputs:
     Raises:
         PlatformError: a program that the target needs is missing.
     """
-    return _BUILDERS[settings.target](settings)
+    # Each is imported alone: what a cluster needs takes longer to load than a whole local environment to declare.
+    target = importlib.import_module(f"mlops_platform.targets.{settings.target}")
+    outputs: Outputs = target.build(settings)
+    return outputs

@@ -7,12 +7,12 @@ from functools import partial
 
 import pulumi
 
-from mlops_platform.components import container_registry, external_store, minio, seaweedfs, tracking
-from mlops_platform.components.container_registry import ContainerRegistry
-from mlops_platform.components.external_store import ExternalStore
-from mlops_platform.components.local_store import LocalStore
+from mlops_platform.components.local import container_registry, external_store, minio, seaweedfs, tracking
+from mlops_platform.components.local.container_registry import ContainerRegistry
+from mlops_platform.components.local.external_store import ExternalStore
+from mlops_platform.components.local.process_store import ProcessStore
+from mlops_platform.components.local.tracking import Tracking
 from mlops_platform.components.object_store import ObjectStore
-from mlops_platform.components.tracking import Tracking
 from mlops_platform.contract import Outputs
 from mlops_platform.names import bucket_name
 from mlops_platform.resources.home import Home
@@ -78,7 +78,7 @@ def _store(settings: Settings) -> Callable[..., ObjectStore]:
             default_names=(data, artifacts),
         )
     return partial(
-        LocalStore,
+        ProcessStore,
         "object-store",
         server=_SERVERS[chosen.kind](),
         port=chosen.port,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 
-from mlops_platform.components.programs import find_installed, reported_version
+from mlops_platform.components.local.programs import find_installed, reported_version
 from mlops_platform.errors import PlatformError
 from mlops_platform.resources.process import Process
 from mlops_platform.supervision.service import Check

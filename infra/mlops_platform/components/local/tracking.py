@@ -7,8 +7,8 @@ import sys
 
 import pulumi
 
+from mlops_platform.components.local.programs import installed_version, require_module
 from mlops_platform.components.object_store import ObjectStore
-from mlops_platform.components.programs import installed_version, require_module
 from mlops_platform.resources.process import Process
 from mlops_platform.supervision.service import Check
 

@@ -45,7 +45,7 @@ class Server:
     residue: tuple[str, ...] = ()
 
 
-class LocalStore(ObjectStore):
+class ProcessStore(ObjectStore):
     """The store of a local environment, as a supervised process.
 
     Args:

@@ -1,0 +1,1 @@
+"""What an environment on a Kubernetes cluster is made of."""

@@ -1,0 +1,103 @@
+"""What Kubeflow has to know of the object store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pulumi
+import yaml
+
+from mlops_platform.components.kubernetes.store_access import KeyedStore
+
+# Kubeflow looks for the keys in a secret of this name, and so do the pods that it makes.
+KEYS_SECRET = "mlpipeline-minio-artifact"  # noqa: S105 - a name
+ACCESS_KEY, SECRET_KEY = "accesskey", "secretkey"
+# Holds the certificate authority of a store that has its own.
+AUTHORITY_SECRET, AUTHORITY_KEY = "store-authority", "ca.crt"
+_AWS = "https://s3.amazonaws.com"
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_PREFIX = "kubeflow"
+_ARGO_KEYS = {"accessKeySecret": ACCESS_KEY, "secretKeySecret": SECRET_KEY}
+
+
+class Store(KeyedStore, Protocol):
+    """The environment's object store, as Kubeflow and its runs use it."""
+
+    @property
+    def data_bucket(self) -> pulumi.Input[str]:
+        """Bucket for data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where artifacts are kept.
+
+    Attributes:
+        host: of the API.
+        port: of the API.
+        secure: whether it speaks TLS.
+        region: with which requests are signed.
+        bucket: for artifacts.
+    """
+
+    host: str
+    port: int
+    secure: bool
+    region: str
+    bucket: str
+
+    @classmethod
+    def of(cls, endpoint: str, region: str, bucket: str) -> Place:
+        """From an endpoint's URL; empty means AWS itself."""
+        parts = urlsplit(endpoint or _AWS)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        return cls(host=parts.hostname or "", port=port, secure=parts.scheme == "https", region=region, bucket=bucket)
+
+    @property
+    def address(self) -> str:
+        """Host and port, without a port that goes without saying."""
+        usual = _DEFAULT_PORTS["https" if self.secure else "http"]
+        return self.host if self.port == usual else f"{self.host}:{self.port}"
+
+    @property
+    def root(self) -> str:
+        """Where runs put their artifacts."""
+        return f"s3://{self.bucket}/{_PREFIX}"
+
+
+def providers(place: Place) -> str:
+    """How a run's launcher opens `s3://` paths, as the ConfigMap kfp-launcher has it.
+
+    Source: kubeflow.org, "Object Store Configuration", and backend/src/v2/config/s3.go.
+    """
+    reference = {"secretName": KEYS_SECRET, "accessKeyKey": ACCESS_KEY, "secretKeyKey": SECRET_KEY}
+    opened = {
+        "endpoint": place.address,
+        "region": place.region,
+        "disableSSL": not place.secure,
+        "forcePathStyle": True,
+        "credentials": {"fromEnv": False, "secretRef": reference},
+    }
+    return yaml.safe_dump({"s3": {"default": opened}})
+
+
+def artifact_repository(given: dict[str, Any], place: Place, *, authority: bool) -> str:
+    """Where Argo keeps the logs of pods: what is given, but in our store.
+
+    Args:
+        given: Kubeflow's own.
+        place: of the artifacts.
+        authority: whether the store's certificate is signed by an authority of its own.
+    """
+    kept = {**given.get("s3", {}), **{key: {"name": KEYS_SECRET, "key": name} for key, name in _ARGO_KEYS.items()}}
+    kept |= {
+        "endpoint": place.address,
+        "bucket": place.bucket,
+        "region": place.region,
+        "insecure": not place.secure,
+    }
+    if authority:
+        kept["caSecret"] = {"name": AUTHORITY_SECRET, "key": AUTHORITY_KEY}
+    return yaml.safe_dump({**given, "s3": kept})

@@ -1,0 +1,1 @@
+"""What a local environment is made of: supervised processes on loopback, and stores elsewhere."""

@@ -1,0 +1,170 @@
+import base64
+
+import pulumi
+import pytest
+import yaml
+from tests.infra.kubernetes import can_i
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.of-the-ci-account"
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+CLUSTERS_OWN = "-----BEGIN CERTIFICATE-----\nb3du\n-----END CERTIFICATE-----\n"
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.fixture
+def access(on_cluster, monkeypatch):
+    def run(*, issued=True, authority=AUTHORITY, server_name="", **values):
+        def declare(cluster):
+            import pulumi_kubernetes as kubernetes
+
+            from mlops_platform.components.kubernetes.access import Access
+            from mlops_platform.components.kubernetes.kubeconfig import ApiServer
+            from mlops_platform.components.kubernetes.namespaces import Namespaces
+
+            # What the token controller puts into the secret, in the place of the API server that isn't there.
+            data = {"token": encoded(TOKEN), "ca.crt": encoded(CLUSTERS_OWN)} if issued else None
+            monkeypatch.setattr(kubernetes.core.v1.Secret, "data", property(lambda _: pulumi.Output.from_input(data)))
+            namespaces = Namespaces("namespaces", cluster=cluster)
+            made = Access(
+                "access",
+                cluster=cluster,
+                namespaces=namespaces,
+                api=ApiServer("https://api.example.com:6443", authority, server_name),
+                kubeflow="kubeflow" if cluster.options.pipelines == "install" else None,
+            )
+            return {
+                "kubeconfig": made.kubeconfig,
+                "secret": pulumi.Output.from_input(made.kubeconfig.is_secret()),
+                "pipelines_url": made.pipelines_url,
+            }
+
+        return on_cluster(declare, **values)
+
+    return run
+
+
+@pytest.fixture
+def objects(access):
+    return access().objects
+
+
+@pytest.fixture
+def prometheus(on_cluster):
+    def declare(cluster):
+        from mlops_platform.components.kubernetes.monitoring.project import ProjectFiles
+        from mlops_platform.components.kubernetes.monitoring.prometheus import Prometheus
+        from mlops_platform.components.kubernetes.namespaces import Namespaces
+
+        files = ProjectFiles(prometheus={}, rules={}, alertmanager={}, dashboards={}, provisioning={})
+        namespaces = Namespaces("namespaces", cluster=cluster)
+        Prometheus("prometheus", cluster=cluster, namespaces=namespaces, files=files, monitors=())
+
+    return on_cluster(declare).objects
+
+
+def test_each_account_may_do_exactly_what_its_row_says(objects, prometheus):
+    both = [*objects, *prometheus]
+    assert [str(row) for row in can_i.ROWS if can_i.can_i(both, row) is not row.allowed] == []
+
+
+def test_no_right_reaches_beyond_the_namespaces_of_the_environment(objects):
+    assert not [o for o in objects if o["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
+    roles = [o for o in objects if o["kind"] == "Role"]
+    assert {o["metadata"]["namespace"] for o in roles} == {
+        "flights-prod-serving", "kubeflow",
+    }  # fmt: skip
+    assert not [rule for role in roles for rule in role["rules"] if "*" in {*rule["verbs"], *rule["resources"]}]
+
+
+def test_what_is_granted_in_kubeflow_can_be_found_by_the_environment_s_label(objects):
+    ours = [o for o in objects if o["metadata"].get("namespace") == "kubeflow"]
+    assert {o["kind"] for o in ours} == {"Role", "RoleBinding"}
+    assert {o["metadata"]["labels"]["seedbed/environment"] for o in ours} == {"flights.prod"}
+
+
+def test_no_token_is_mounted_for_any_account(objects):
+    accounts = [o for o in objects if o["kind"] == "ServiceAccount"]
+    assert accounts
+    assert all(o["automountServiceAccountToken"] is False for o in accounts)
+
+
+def test_the_rights_follow_the_choices(access):
+    recorded = access(serving="false", pipelines="none", monitoring="false")
+    assert not recorded.all("Role")
+    assert not recorded.all("RoleBinding")
+    assert recorded.outputs["pipelines_url"] == ""
+    without = [row for row in can_i.ROWS if can_i.can_i(recorded.objects, row)]
+    assert not without
+
+
+def test_ci_gets_a_kubeconfig_of_its_own_account(access):
+    recorded = access()
+    secret = recorded.find("Secret", "ci-token")
+    assert secret["type"] == "kubernetes.io/service-account-token"
+    assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": "ci"}
+    assert "data" not in secret
+    assert recorded.outputs["secret"] is True
+    config = yaml.safe_load(recorded.outputs["kubeconfig"])
+    assert config == {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "flights-prod",
+        "clusters": [
+            {
+                "name": "flights-prod",
+                "cluster": {
+                    "server": "https://api.example.com:6443",
+                    "certificate-authority-data": encoded(AUTHORITY),
+                },
+            }
+        ],
+        "users": [{"name": "flights-prod", "user": {"token": TOKEN}}],
+        "contexts": [
+            {
+                "name": "flights-prod",
+                "context": {
+                    "cluster": "flights-prod", "user": "flights-prod", "namespace": "flights-prod-serving",
+                },
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_the_token_is_in_no_input_of_any_resource(access):
+    recorded = access()
+    inputs = str([resource.inputs for resource in recorded.resources])
+    assert TOKEN not in inputs
+    assert encoded(TOKEN) not in inputs
+
+
+def test_a_server_whose_certificate_has_another_name_stays_verified(access):
+    config = yaml.safe_load(access(server_name="kubernetes").outputs["kubeconfig"])
+    assert config["clusters"][0]["cluster"]["tls-server-name"] == "kubernetes"
+
+
+def test_a_public_certificate_needs_no_authority(access):
+    config = yaml.safe_load(access(authority="").outputs["kubeconfig"])
+    assert config["clusters"][0]["cluster"] == {"server": "https://api.example.com:6443"}
+
+
+def test_ci_verifies_the_server_even_where_the_person_does_not(access):
+    config = yaml.safe_load(access(authority=None).outputs["kubeconfig"])
+    assert config["clusters"][0]["cluster"] == {
+        "server": "https://api.example.com:6443", "certificate-authority-data": encoded(CLUSTERS_OWN),
+    }  # fmt: skip
+
+
+def test_without_a_token_there_is_no_kubeconfig_that_looks_like_one(access):
+    assert access(issued=False).outputs["kubeconfig"] == ""
+
+
+def test_pipelines_are_reached_by_the_path_that_the_role_names(access):
+    recorded = access()
+    url = recorded.outputs["pipelines_url"]
+    assert url == "https://api.example.com:6443/api/v1/namespaces/kubeflow/services/ml-pipeline:8888/proxy"
+    service = url.split("/services/")[1].split("/")[0]
+    row = can_i.Row("flights-prod:ci", "create", "services/proxy", "kubeflow", service, allowed=True)
+    assert can_i.can_i(recorded.objects, row)
