@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from typing import Any
 from seedbed import toolchain
 from seedbed.environments import inventory, stack
 from seedbed.environments.project import Project, find_project
-from seedbed.errors import SpecError
+from seedbed.errors import SeedbedError, SpecError
 
 _DISK_NEEDED_GB = 4
 
@@ -39,6 +41,12 @@ def run(project_folder: Path | None) -> list[Check]:
         Check("Python", True, platform.python_version()),
         _tool("git", "Install git: DVC and the project's history need it."),
         _tool("make", "Install GNU make: the project's verbs are make targets."),
+        _tool(
+            "kubectl",
+            "Optional: it fetches Kubeflow's manifests for an environment on a cluster, and shows what runs there.",
+            needed=False,
+            version=("version", "--client"),
+        ),
         _tool("uv", "Optional: with it the first set-up takes seconds instead of minutes.", needed=False),
         _pulumi(),
         _disk(),
@@ -54,12 +62,12 @@ def run(project_folder: Path | None) -> list[Check]:
     return [*checks, *_project(project)]
 
 
-def _tool(name: str, hint: str, *, needed: bool = True) -> Check:
+def _tool(name: str, hint: str, *, needed: bool = True, version: tuple[str, ...] = ("--version",)) -> Check:
     path = shutil.which(name)
     if path is None:
         return Check(name, False, "not found", hint, needed)
     try:
-        result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        result = subprocess.run([path, *version], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Check(name, False, f"{path} does not run: {error}", hint, needed)
     return Check(name, True, (result.stdout or result.stderr).strip().splitlines()[0])
@@ -91,16 +99,50 @@ def _project(project: Project) -> list[Check]:
             needed=False,
         ),
     ]
-    for name in project.spec.environments:
-        running = len(inventory.marked_processes(project.home(name)))
-        state = f"up, {running} processes" if stack.exists(project, name) else "not up"
-        orphans = running and not stack.exists(project, name)
-        checks.append(
-            Check(
-                f"environment {name}",
-                not orphans,
-                state,
-                f"Run `seedbed up {name}`, then `seedbed down {name}`.",
-            )
-        )
-    return checks
+    if any(environment.target == "kubernetes" for environment in project.spec.environments.values()):
+        checks.append(_kubernetes_plugin(project))
+    return [*checks, *(_environment(project, name) for name in project.spec.environments)]
+
+
+def _environment(project: Project, name: str) -> Check:
+    if project.spec.environments[name].target == "kubernetes":
+        return _on_cluster(project, name)
+    running = len(inventory.marked_processes(project.home(name)))
+    state = f"up, {running} processes" if stack.exists(project, name) else "not up"
+    orphans = running and not stack.exists(project, name)
+    hint = f"Run `seedbed up {name}`, then `seedbed down {name}`."
+    return Check(f"environment {name}", not orphans, state, hint)
+
+
+def _on_cluster(project: Project, name: str) -> Check:
+    """Whether the environment's cluster answers; one that is switched off stops nothing else."""
+    from seedbed.environments.cluster import connection
+
+    context = project.spec.environments[name].context
+    state = "up" if stack.exists(project, name) else "not up"
+    try:
+        server = connection.connect(context).server
+    except SeedbedError as error:
+        return Check(f"environment {name}", False, f"{state}; {error.message}", error.hint, needed=False)
+    return Check(f"environment {name}", True, f"{state}; its cluster {context} answers at {server}")
+
+
+def _kubernetes_plugin(project: Project) -> Check:
+    """Pulumi's program for clusters: on PATH, installed for this person, or to be downloaded by the first `up`."""
+    title, program = "Kubernetes plugin", "pulumi-resource-kubernetes"
+    if found := shutil.which(program):
+        return Check(title, True, found)
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    if installed := sorted(path.parent.name for path in home.glob(f"plugins/resource-kubernetes-v*/{program}*")):
+        return Check(title, True, installed[-1].removeprefix("resource-kubernetes-"))
+    locked = re.search(r"^pulumi-kubernetes==(\S+)", _text(project.root / "requirements.lock"), re.MULTILINE)
+    version = locked[1] if locked else "VERSION"
+    hint = (
+        "The first `up` downloads it. Without a network:"
+        f" pulumi plugin install resource kubernetes {version} --file ARCHIVE"
+    )
+    return Check(title, False, "not installed", hint, needed=False)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

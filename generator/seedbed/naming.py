@@ -10,6 +10,7 @@ import unicodedata
 
 SLUG_LIMIT = 40
 BUCKET_LIMIT = 63
+NAMESPACE_LIMIT = 63
 
 
 def slugify(text: str) -> str:
@@ -44,6 +45,14 @@ def bucket_name(slug: str, environment: str, purpose: str) -> str:
     The Pulumi program follows the same rule; a test holds the two together.
     """
     return shorten(f"{slug}-{environment}-{purpose}", BUCKET_LIMIT)
+
+
+def namespace_name(slug: str, environment: str, purpose: str = "") -> str:
+    """The Kubernetes namespace of an environment, as a whole or for a purpose: at most 63 characters.
+
+    The Pulumi program follows the same rule; a test holds the two together.
+    """
+    return shorten("-".join(filter(None, (slug, environment, purpose))), NAMESPACE_LIMIT)
 
 
 def identifier(column: str, taken: set[str]) -> str:

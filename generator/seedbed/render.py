@@ -25,7 +25,7 @@ from seedbed.resources import resource
 
 _PROJECT_FOLDER = "{{ cookiecutter.slug }}"
 _CACHES = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
-_LEFT_OUT = shutil.ignore_patterns(*_CACHES, "*.pyc", "Pulumi.*.yaml")
+_LEFT_OUT = shutil.ignore_patterns(*_CACHES, "*.pyc", "Pulumi.*.yaml", "mypy.ini")
 
 
 def render(spec: specs.ProjectSpec, selected: Iterable[layers.Layer], *, into: Path) -> None:

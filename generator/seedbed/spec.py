@@ -88,13 +88,17 @@ class Data(_Section, frozen=True, kw_only=True):
 class Environment(_Section, frozen=True, kw_only=True):
     """A place where the platform runs: one Pulumi stack."""
 
-    target: Annotated[Literal["local"], msgspec.Meta(description="What the platform runs on")] = "local"
+    target: Annotated[
+        Literal["local", "kubernetes"],
+        msgspec.Meta(description="What the platform runs on: this machine, or any cluster that a kubeconfig reaches"),
+    ] = "local"
     protect: Annotated[bool, msgspec.Meta(description="Refuse `down` until the name is typed")] = False
     store: Annotated[
         Literal["seaweedfs", "minio", "s3"],
         msgspec.Meta(
-            description="Object store: seaweedfs needs no installation, minio the program of that name on PATH; "
-            "s3 is a store that somebody else runs, with its keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            description="Object store: on this machine seaweedfs, which needs no installation, or minio, the program "
+            "of that name on PATH; on a cluster minio unless told otherwise; s3 is a store that somebody else runs, "
+            "with its keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ),
     ] = "seaweedfs"
     s3_port: Annotated[Port, msgspec.Meta(description="Port of a store on this machine; 0: any free one")] = 0
@@ -109,7 +113,61 @@ class Environment(_Section, frozen=True, kw_only=True):
         msgspec.Meta(description="Existing bucket for artifacts with `store = s3`, kept by `down`; empty: one is made"),
     ] = ""
     mlflow_port: Annotated[Port, msgspec.Meta(description="Port of MLflow; 0: any free one")] = 0
-    registry_port: Annotated[Port, msgspec.Meta(description="Port of the container registry; 0: any free one")] = 0
+    registry_port: Annotated[
+        Port, msgspec.Meta(description="Port of the container registry; 0: any free one, 30500 on a cluster's nodes")
+    ] = 0
+    context: Annotated[str, msgspec.Meta(description="Context of your kubeconfig that names the cluster")] = ""
+    size: Annotated[
+        Literal["small", "standard", "ha"], msgspec.Meta(description="How big an environment on a cluster is")
+    ] = "small"
+    storage_class: Annotated[
+        str, msgspec.Meta(description="Storage class of a cluster's volumes; empty: its default class")
+    ] = ""
+    store_size: Annotated[
+        str, msgspec.Meta(description="Size of each volume of a cluster's store, such as 50Gi; empty: as `size` says")
+    ] = ""
+    store_image: Annotated[
+        str, msgspec.Meta(description="Another image that speaks MinIO's interface; empty: the pinned one")
+    ] = ""
+    store_tls: Annotated[bool, msgspec.Meta(description="TLS between a cluster's store and everything else")] = False
+    pipelines: Annotated[Literal["install", "none"], msgspec.Meta(description="Kubeflow Pipelines on a cluster")] = (
+        "install"
+    )
+    pipelines_host: Annotated[
+        str, msgspec.Meta(description="URL of a Kubeflow Pipelines that exists already, in place of installing one")
+    ] = ""
+    pipelines_manifests: Annotated[
+        str,
+        msgspec.Meta(description="Kubeflow's rendered manifests, relative to infra/; empty: kubeflow-pipelines.yaml"),
+    ] = ""
+    image_mirror: Annotated[
+        str, msgspec.Meta(description="Host and path under which all images are found; empty: where each comes from")
+    ] = ""
+    domain: Annotated[
+        str, msgspec.Meta(description="Domain under which an Ingress publishes a cluster's services; empty: none is")
+    ] = ""
+    ingress_class: Annotated[str, msgspec.Meta(description="Class of the Ingress; empty: the default")] = ""
+    cluster_issuer: Annotated[
+        str, msgspec.Meta(description="ClusterIssuer of cert-manager for the Ingress; empty: no TLS there")
+    ] = ""
+    api_servers: Annotated[
+        str,
+        msgspec.Meta(
+            description="Networks from which the API server reaches pods, where policies are enforced, with commas "
+            "between them; empty: none have to be named, as on kind, minikube, GKE and AKS"
+        ),
+    ] = ""
+    service_image: Annotated[
+        str,
+        msgspec.Meta(
+            description="First image of the model service, which `kubectl set image` replaces later; empty: none is "
+            "pushed yet, and no service runs"
+        ),
+    ] = ""
+    pipeline_image: Annotated[
+        str,
+        msgspec.Meta(description="Image of the pipeline's steps; empty: none is pushed yet, no drift is sought"),
+    ] = ""
 
 
 class ProjectSpec(_Section, frozen=True, kw_only=True):
@@ -169,6 +227,8 @@ def parse(raw: dict[str, Any]) -> ProjectSpec:
         known, unknown = (
             _known_keys(f"environments.{name}", value, Environment) if isinstance(value, dict) else (value, [])
         )
+        if isinstance(known, dict) and known.get("target") == "kubernetes":
+            known = {"store": "minio", **known}
         problems += unknown
         sections["environments"][name] = _convert(f"environments.{name}", known, Environment, problems)
     if not problems:
@@ -196,9 +256,9 @@ def to_toml(spec: ProjectSpec) -> str:
     document = tomlkit.document()
     document.add(tomlkit.comment("Written by `seedbed new`; `seedbed up`, `status` and the others read it."))
     values = msgspec.to_builtins(spec)
-    # Most environments have no use for the keys of a store elsewhere; empty, they would only be in the way.
+    # Most keys are for another target or store than this environment's, and would only be in the way.
     values["environments"] = {
-        name: {key: value for key, value in environment.items() if value != ""}
+        name: {key: value for key, value in environment.items() if spec_rules.is_told(environment, key)}
         for name, environment in values["environments"].items()
     }
     for name, value in values.items():

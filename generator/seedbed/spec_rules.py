@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedbed import naming
 
 if TYPE_CHECKING:
     from seedbed.spec import Environment, Project, ProjectSpec
 
+_LOCAL_KEYS = frozenset({"s3_port", "mlflow_port"})
+_CLUSTER_KEYS = frozenset(
+    {
+        "context", "size", "storage_class", "store_size", "store_image", "store_tls", "pipelines", "pipelines_host",
+        "pipelines_manifests", "image_mirror", "domain", "ingress_class", "cluster_issuer",
+        "api_servers", "service_image",
+        "pipeline_image",
+    }
+)  # fmt: skip
+_OF_OTHER_TARGETS = {"local": _CLUSTER_KEYS, "kubernetes": _LOCAL_KEYS}
 COLUMN_NAME_LIMIT = 200
 # A host, perhaps a port, and the lower-case path that images go under.
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
@@ -50,7 +60,28 @@ def problems(spec: ProjectSpec) -> list[str]:
     if data.time and data.time == data.target:
         found.append("data.time: is also data.target")
     for name, environment in spec.environments.items():
-        found += [f"environments.{name}.{problem}" for problem in _store(environment)]
+        problems = [*_target(environment), *_store(environment)]
+        found += [f"environments.{name}.{problem}" for problem in problems]
+    return found
+
+
+def is_told(environment: dict[str, Any], key: str) -> bool:
+    """Whether an environment's key belongs into seedbed.toml: those of its own target, unless empty."""
+    return environment[key] != "" and key not in _OF_OTHER_TARGETS[environment["target"]]
+
+
+def _target(environment: Environment) -> list[str]:
+    """Keys of another target than the environment's, and what its own target needs."""
+    defaults = type(environment)()
+    found = [
+        f"{key}: is about another target than {environment.target}"
+        for key in sorted(_OF_OTHER_TARGETS[environment.target])
+        if getattr(environment, key) != getattr(defaults, key)
+    ]
+    if environment.target == "kubernetes" and not environment.context:
+        found.append("context: name the cluster's context in your kubeconfig (kubectl config get-contexts)")
+    if environment.cluster_issuer and not environment.domain:
+        found.append("cluster_issuer: is for the certificates of an Ingress, and there is none without domain")
     return found
 
 

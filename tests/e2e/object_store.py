@@ -14,7 +14,7 @@ def object_store(home, *buckets):
     """Run a server with its files in `home`; gives what a person has in the environment for it, and a client."""
     sys.path.insert(0, str(ROOT / "infra"))
     try:
-        from mlops_platform.components import seaweedfs
+        from mlops_platform.components.local import seaweedfs
         from mlops_platform.resources.process import ProcessProvider
     finally:
         sys.path.remove(str(ROOT / "infra"))

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.conftest import ROOT
 
 from seedbed import spec as specs
 from seedbed.environments import inventory, stack_config, variables
@@ -41,6 +42,27 @@ def test_stack_configuration_follows_the_spec():
 def test_without_tracking_the_environment_has_no_tracking_server():
     spec = specs.parse({**SPEC, "choices": {"tracking": False}})
     assert stack_config.stack_config(spec, "demo")["mlops-platform:tracking"] == "false"
+
+
+def test_a_cluster_is_told_what_the_project_has():
+    environment = {"target": "kubernetes", "context": "kind", "store": "seaweedfs", "store_tls": "true", "size": "ha"}
+    choices = {"serving": "none", "monitoring": False}
+    project = {**SPEC["project"], "registry": "ghcr.io/acme"}
+    spec = specs.parse({**SPEC, "project": project, "choices": choices, "environments": {"prod": environment}})
+    told = stack_config.stack_config(spec, "prod")
+    expected = {
+        "target": "kubernetes", "context": "kind", "store": "seaweedfs", "storeTls": "true", "size": "ha",
+        "serving": "false", "monitoring": "false", "registry": "ghcr.io/acme", "package": spec.package,
+        "project": spec.slug,
+    }  # fmt: skip
+    assert told == {f"mlops-platform:{key}": value for key, value in expected.items()}
+
+
+def test_the_program_knows_every_key_that_it_is_told():
+    import yaml
+
+    declared = yaml.safe_load((ROOT / "infra/Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    assert {key.partition(":")[2] for key in stack_config.CONFIG_KEYS} <= set(declared)
 
 
 def test_variables_carry_every_output_that_is_set():

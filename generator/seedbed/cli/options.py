@@ -25,6 +25,13 @@ def project_option(function: Decorated) -> Decorated:
     )(function)  # fmt: skip
 
 
+def skip_checks_option(function: Decorated) -> Decorated:
+    """`--skip-checks`."""
+    return click.option(
+        "--skip-checks", is_flag=True, help="Go on though the cluster fails a check; the findings become notes."
+    )(function)
+
+
 def environment_argument(function: Decorated) -> Decorated:
     """`ENV`, completed from the project's spec."""
     return click.argument("env", metavar="ENV", shell_complete=_complete_environment)(function)

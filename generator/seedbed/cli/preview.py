@@ -5,14 +5,15 @@ from pathlib import Path
 import click
 
 from seedbed.cli import output
-from seedbed.cli.options import environment_argument, json_option, project_option
+from seedbed.cli.options import environment_argument, json_option, project_option, skip_checks_option
 
 
 @click.command("preview")
 @environment_argument
 @project_option
+@skip_checks_option
 @json_option
-def command(env: str, project: Path | None, as_json: bool) -> None:
+def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) -> None:
     """Show what `up` would change, and change nothing.
 
     \b
@@ -27,7 +28,7 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
 
     found = find_project(project)
     with shown(quiet=as_json) as progress:
-        outcome = operations.preview(found, env, progress)
+        outcome = operations.preview(found, env, progress, skip_checks=skip_checks)
     if as_json:
         output.emit(describe(outcome))
     else:

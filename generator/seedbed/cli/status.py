@@ -15,6 +15,8 @@ from seedbed.cli.options import environment_argument, json_option, project_optio
 def command(env: str, project: Path | None, as_json: bool) -> None:
     """Show what an environment runs and whether it is alive.
 
+    On this machine these are processes, on a cluster Deployments, StatefulSets and Jobs.
+
     \b
     Examples:
       seedbed status dev
@@ -34,18 +36,29 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
                 "target": status.target,
                 "healthy": status.healthy,
                 "resources": status.resources,
-                "processes": status.processes,
+                "processes": status.running.processes,
+                "workloads": status.running.workloads,
                 "outputs": status.outputs,
             }
         )
         return
     verdict = "up" if status.healthy else "damaged"
     output.line(f"Environment {env} ({status.target}) is {verdict}: {status.resources} resources", bold=True)
-    for process in status.processes:
+    for process in status.running.processes:
         state = "alive" if process["alive"] else "DEAD"
         where = f"pid {process['pid']}, port {process['port']}"
         output.line(f"  {process['name']:<20}{state:<8}{where}", fg=None if process["alive"] else "red")
+    for workload in status.running.workloads:
+        name = f"{workload['namespace']}/{workload['name']}"
+        ready = f"{workload['ready']}/{workload['wanted']}"
+        output.line(
+            f"  {workload['kind']:<13}{name:<44}{ready:<7}{workload['reason']}".rstrip(),
+            fg=None if workload["healthy"] else "red",
+        )
     for key, value in sorted(status.outputs.items()):
         output.line(f"  {key:<22}{value}")
     if not status.healthy:
-        output.line(f"Next: `seedbed up {env}` starts what is dead; its data is kept.")
+        if status.running.workloads:
+            output.line(f"Next: correct the causes above; `seedbed up {env}` brings back what is gone.")
+        else:
+            output.line(f"Next: `seedbed up {env}` starts what is dead; its data is kept.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seedbed.cli import output
-from seedbed.cli.options import environment_argument, json_option, project_option
+from seedbed.cli.options import environment_argument, json_option, project_option, skip_checks_option
 
 if TYPE_CHECKING:
     from seedbed.environments.operations import Outcome
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 @click.command("up")
 @environment_argument
 @project_option
+@skip_checks_option
 @json_option
-def command(env: str, project: Path | None, as_json: bool) -> None:
+def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) -> None:
     """Bring an environment up, or repair it.
 
     The first time it installs the project's locked dependencies and obtains the Pulumi CLI
     if there is none. Run again, it changes only what differs. The same as `pulumi up` in infra/.
+
+    On a cluster it first checks, in seconds, whether the cluster can take the environment, and
+    names all that stands in the way.
 
     \b
     Examples:
@@ -33,7 +37,7 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
 
     found = find_project(project)
     with shown(quiet=as_json) as progress:
-        outcome = operations.up(found, env, progress)
+        outcome = operations.up(found, env, progress, skip_checks=skip_checks)
     if as_json:
         output.emit(describe(outcome))
         return

