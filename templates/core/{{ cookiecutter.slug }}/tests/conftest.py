@@ -60,8 +60,25 @@ def frame():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """One training run on the sample, with the project's own parameters. Read it, don't change it."""
-    return Trained(tmp_path_factory.mktemp("trained"), config.load(ROOT / "params.yaml")).run()
+    """One training run on the sample, with the project's own parameters but few trees. Only read it."""
+    params = config.load(ROOT / "params.yaml")
+    few = replace(params, model=replace(params.model, max_iter=20))
+    return Trained(tmp_path_factory.mktemp("trained"), few).run()
+
+
+@pytest.fixture(scope="session")
+def another(trained, tmp_path_factory):
+    """A model for each seed, trained when a test first asks for it. Only read it."""
+    folder = tmp_path_factory.mktemp("another")
+
+    def make(seed):
+        models = folder / f"models-{seed}"
+        if not models.exists():
+            wanted = {"model": {"max_iter": 2, "seed": seed}, "cross_validation": {"folds": 0}}
+            stages.train(trained.prepared, models, config.parse(wanted))
+        return models
+
+    return make
 
 
 {% if cookiecutter.tracking -%}
@@ -76,22 +93,17 @@ def tables(tmp_path_factory):
 
 
 @pytest.fixture
-def project(trained, tables, tmp_path):
-    """A registration of the trained model, or of a new one, with the score that a test gives it."""
+def project(trained, another, tables):
+    """A registration of the trained model, or of another one, with the score that a test gives it."""
     shutil.copyfile(tables, "mlflow.db")
 {% else -%}
 @pytest.fixture
-def project(trained, tmp_path):
-    """A registration of the trained model, or of a new one, with the score that a test gives it."""
+def project(trained, another):
+    """A registration of the trained model, or of another one, with the score that a test gives it."""
 {% endif %}
     class Project:
         def register(self, score, *, seed=None):
-            models = trained.models
-            if seed is not None:
-                models = tmp_path / f"models-{seed}"
-                wanted = {"model": {"max_iter": 2, "seed": seed}, "cross_validation": {"folds": 0}}
-                if not models.exists():
-                    stages.train(trained.prepared, models, config.parse(wanted))
+            models = trained.models if seed is None else another(seed)
             metrics = copy.deepcopy(trained.metrics)
             metrics["model"][metrics["metric"]] = score
             metrics["constant"][metrics["metric"]] = -1.0

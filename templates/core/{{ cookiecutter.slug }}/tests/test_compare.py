@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from {{ cookiecutter.package }} import __main__ as program
-from {{ cookiecutter.package }} import compare, registry
+from {{ cookiecutter.package }} import compare, config, registry
 from {{ cookiecutter.package }}.errors import ConfigError, DataError
 
 from support import ROOT
@@ -54,7 +54,7 @@ def test_two_commits_need_no_registry(history, trained, monkeypatch, capsys):
     shown = rows(printed)
     assert shown["data version"][:2] == [trained.metrics["data_version"], "f" * 32 + ".dir"]
     assert shown[history["metric"]][2] == "+0.25"
-    assert shown["model.max_iter"] == [str(trained.params.model.max_iter), "77", ""]
+    assert shown["model.max_iter"] == [str(config.load(ROOT / "params.yaml").model.max_iter), "77", ""]
     assert "model.seed" not in shown
     assert {"training_seconds", "training_cpu_seconds", "training_peak_memory_mb"} <= shown.keys()
     assert printed.startswith(Path("reports/comparison.md").read_text())

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from {{ cookiecutter.package }} import config, data, evaluate, model
+from {{ cookiecutter.package }}.monitoring import drift
 from {{ cookiecutter.package }}.monitoring.check import Options
 from {{ cookiecutter.package }}.registry import ModelVersion
 from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET
@@ -39,6 +40,32 @@ class MemoryRegistry:
 
     def download(self, version: ModelVersion, dest: Path) -> Path:
         return Path(shutil.copytree(self.folder, dest, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="session")
+def compared() -> dict[Any, drift.Comparison]:
+    """What Evidently found so far, by what it was asked."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _once(compared: dict[Any, drift.Comparison], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask Evidently the same thing only once: it takes a second for a report."""
+    compare = drift.compare
+
+    def remember(
+        reference: pd.DataFrame,
+        current: pd.DataFrame,
+        categorical: frozenset[str],
+        limits: dict[str, float],
+        share: float,
+    ) -> drift.Comparison:
+        asked = (reference.to_csv(), current.to_csv(), categorical, tuple(sorted(limits.items())), share)
+        if asked not in compared:
+            compared[asked] = compare(reference, current, categorical, limits, share)
+        return compared[asked]
+
+    monkeypatch.setattr(drift, "compare", remember)
 
 
 @pytest.fixture(scope="session")

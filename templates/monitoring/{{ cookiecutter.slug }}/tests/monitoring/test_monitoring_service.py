@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shlex
+{%- if cookiecutter.tracking %}
+import shutil
+{%- endif %}
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -65,7 +72,7 @@ def get(options, monitor, tmp_path):
 
 
 def test_drift_reaches_the_metrics_and_the_page(monitor, moved, write_log, write_feedback, get):
-    write_log(moved, 200)
+    write_log(moved, 100)
     write_feedback(lambda line: line["prediction"])
     assert "drift_share NaN" in get("/metrics")[2]
     assert get("/")[0] == 404
@@ -73,7 +80,7 @@ def test_drift_reaches_the_metrics_and_the_page(monitor, moved, write_log, write
     metrics = get("/metrics")[2]
     assert "drift_detected 1.0" in metrics
     assert 'drift_model_info{version="1"} 1.0' in metrics
-    assert 'drift_rows{side="current"} 200.0' in metrics
+    assert 'drift_rows{side="current"} 100.0' in metrics
     assert 'monitor_checks_total{result="drift"} 1.0' in metrics
     assert "drift_column_score{" in metrics
     assert "quality_problem_share{" in metrics
@@ -88,7 +95,7 @@ def test_drift_reaches_the_metrics_and_the_page(monitor, moved, write_log, write
 
 
 def test_a_new_champion_starts_from_nothing(registry, monitor, moved, write_log):
-    write_log(moved, 200)
+    write_log(moved, 100)
     monitor.check()
     registry.version = None
     monitor.check()
@@ -115,13 +122,14 @@ def test_a_failed_check_is_counted_and_the_next_one_comes(registry, monitor, row
 def test_the_report_is_published_when_the_verdict_is_a_new_one(
     registry, monitor, rows, moved, write_log, published
 ):
-    write_log(rows, 100)
+    path = write_log(rows, 100)
     monitor.check()
     monitor.check()
     assert published == [False]
-    write_log(moved, 500)
+    path.unlink()
+    write_log(moved, 100)
     monitor.check()
-    write_log(moved, 10)
+    write_log(rows, 10, version="2", name="predictions-b.jsonl")
     monitor.check()
     assert published == [False, True]
     registry.version = None
@@ -144,7 +152,10 @@ def test_a_store_that_is_away_does_not_stop_the_monitor(registry, options, rows,
     assert 'monitor_checks_total{result="none"} 2.0' in rendered(monitor)
 
 
-def test_sigterm_stops_it_with_0(tmp_path):
+def test_sigterm_stops_it_with_0(tmp_path{% if cookiecutter.tracking %}, tables{% endif %}):
+{%- if cookiecutter.tracking %}
+    shutil.copyfile(tables, tmp_path / "mlflow.db")
+{%- endif %}
     module = "{{ cookiecutter.package }}.monitoring"
     command = [sys.executable, "-m", module, "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
@@ -155,3 +166,44 @@ def test_sigterm_stops_it_with_0(tmp_path):
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_a_receiver_checks_nothing_and_starts_what_an_alert_asks_for(tmp_path):
+    module = "{{ cookiecutter.package }}.monitoring"
+    wanted = shlex.join([sys.executable, "-c", "open('started', 'w').close()"])
+    command = [sys.executable, "-m", module, "receive", "--port", "0", "--retrain-command", wanted]
+    environment = {**os.environ, "ALERT_TOKEN": "known"}
+    with subprocess.Popen(
+        [*command, "--state", "state/retraining.json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found is not None
+            alert = {"fingerprint": "1", "status": "firing", "labels": {"action": "retrain"}}
+            body = json.dumps({"alerts": [alert]}).encode()
+            for expected in ("started", "repeated"):
+                request = urllib.request.Request(
+                    f"{found.group()}/alerts", body, {"Authorization": "Bearer known"}
+                )
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    assert answer.read().decode() == expected
+                ended = 'monitor_retrains_total{result="succeeded"} 1.0'
+                for _ in range(600):
+                    with urllib.request.urlopen(f"{found.group()}/metrics", timeout=10) as answer:
+                        metrics = answer.read().decode()
+                    if ended in metrics:
+                        break
+                    time.sleep(0.1)
+                assert ended in metrics
+            assert "monitor_last_check" not in metrics
+            assert (tmp_path / "started").is_file()
+            assert (tmp_path / "state/retraining.json").is_file()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()

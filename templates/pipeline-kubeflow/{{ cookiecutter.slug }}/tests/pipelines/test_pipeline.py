@@ -1,5 +1,7 @@
 """The pipeline itself: what it compiles to, and that it does what the stages do."""
 
+import copy
+import functools
 import json
 import re
 import shutil
@@ -7,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kfp import dsl
 
-from {{ cookiecutter.package }} import config, data
+from {{ cookiecutter.package }} import config, data, stages
 from {{ cookiecutter.package }}.errors import ConfigError
 from {{ cookiecutter.package }}.pipelines import __main__ as program
-from {{ cookiecutter.package }}.pipelines import settings, store
+from {{ cookiecutter.package }}.pipelines import components, settings, store
 from {{ cookiecutter.package }}.pipelines.settings import Cluster
 
 from support import ROOT
@@ -21,20 +24,30 @@ STEPS = {f"exec-{name}" for name in settings.STEPS}
 READERS = {"exec-fetch", "exec-validate", "exec-preprocess"}
 
 
-def compiled(*arguments):
-    """Return the specification, and what Kubernetes is told of each step and of the run."""
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Return the specification, and what Kubernetes is told of each step and of the run. Only read them."""
     from google.protobuf import json_format
     from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
     from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
 
-    assert program.main(["compile", "--output", "pipeline.yaml", *arguments]) == 0
-    specification, platforms = yaml.safe_load_all(Path("pipeline.yaml").read_text())
-    json_format.ParseDict(specification, PipelineSpec())
-    json_format.ParseDict(platforms, PlatformSpec())
-    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    for executor in executors.values():
-        json_format.ParseDict(executor, KubernetesExecutorConfig())
-    return specification, executors, platforms["platforms"]["kubernetes"]["pipelineConfig"]
+    folder = tmp_path_factory.mktemp("compiled")
+    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+
+    @functools.cache
+    def once(*arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert program.main(["compile", "--output", "pipeline.yaml", *arguments]) == 0
+        specification, platforms = yaml.safe_load_all((folder / "pipeline.yaml").read_text())
+        json_format.ParseDict(specification, PipelineSpec())
+        json_format.ParseDict(platforms, PlatformSpec())
+        executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for executor in executors.values():
+            json_format.ParseDict(executor, KubernetesExecutorConfig())
+        return specification, executors, platforms["platforms"]["kubernetes"]["pipelineConfig"]
+
+    return once
 
 
 def tasks(specification):
@@ -51,7 +64,7 @@ def params():
     return config.load()
 
 
-def test_every_step_runs_in_the_one_image_within_bounds(params):
+def test_every_step_runs_in_the_one_image_within_bounds(compiled):
     specification, executors, run = compiled("--image", IMAGE)
     containers = {
         name: item["container"]
@@ -60,7 +73,7 @@ def test_every_step_runs_in_the_one_image_within_bounds(params):
     }
     assert set(containers) == STEPS
     assert {item["image"] for item in containers.values()} == {IMAGE}
-    assert "pip install" not in Path("pipeline.yaml").read_text()
+    assert "pip install" not in json.dumps(specification)
     for name, container in containers.items():
         needs = settings.STEPS[name.removeprefix("exec-")]
         assert container["resources"]["resourceCpuRequest"] == needs.cpu
@@ -75,7 +88,7 @@ def test_every_step_runs_in_the_one_image_within_bounds(params):
     assert run["activeDeadlineSeconds"] == settings.RUN_SECONDS
 
 
-def test_every_parameter_of_the_project_is_shown_with_its_default_and_what_it_means(params):
+def test_every_parameter_of_the_project_is_shown_with_its_default_and_what_it_means(compiled, params):
     specification, _, _ = compiled()
     inputs = specification["root"]["inputDefinitions"]["parameters"]
     # Both seeds go by longer names; the others have names of their own.
@@ -86,7 +99,7 @@ def test_every_parameter_of_the_project_is_shown_with_its_default_and_what_it_me
     assert all(len(item["description"].split()) > 2 for item in inputs.values())
 
 
-def test_only_steps_that_need_the_store_get_its_keys(params):
+def test_only_steps_that_need_the_store_get_its_keys(compiled):
     _, executors, _ = compiled()
     granted = {
         name: {item["envVar"] for secret in executor["secretAsEnv"] for item in secret["keyToEnv"]}
@@ -101,7 +114,7 @@ def test_only_steps_that_need_the_store_get_its_keys(params):
     assert {secret["secretName"] for secret in secrets} == {settings.SECRET}
 
 
-def test_steps_share_a_volume_that_the_run_makes_and_deletes(params):
+def test_steps_share_a_volume_that_the_run_makes_and_deletes(compiled):
     specification, executors, _ = compiled("--storage-class", "fast")
     mounts = {name: item["pvcMount"] for name, item in executors.items() if "pvcMount" in item}
     assert set(mounts) == READERS
@@ -116,7 +129,7 @@ def test_steps_share_a_volume_that_the_run_makes_and_deletes(params):
     assert not removed.get("cachingOptions")
 
 
-def test_a_lasting_volume_is_used_as_it_is(params):
+def test_a_lasting_volume_is_used_as_it_is(compiled):
     specification, executors, _ = compiled("--volume", "team-data")
     assert {"createpvc", "deletepvc"}.isdisjoint(tasks(specification))
     mounts = [item["pvcMount"][0] for item in executors.values() if "pvcMount" in item]
@@ -124,7 +137,15 @@ def test_a_lasting_volume_is_used_as_it_is(params):
     assert len(mounts) == len(READERS)
 
 
-def test_what_is_cached_is_known_by_data_and_commit(params):
+def test_no_step_says_as_which_user_it_runs_unless_the_volume_asks_for_it(compiled):
+    _, executors, _ = compiled()
+    assert not any("securityContext" in item for item in executors.values())
+    _, executors, _ = compiled("--volume-writer", "0")
+    users = {name: item["securityContext"] for name, item in executors.items() if "securityContext" in item}
+    assert users == {"exec-fetch": {"runAsUser": "0"}}
+
+
+def test_what_is_cached_is_known_by_data_and_commit(compiled):
     specification, _, _ = compiled()
     every = tasks(specification)
     cached = {name for name, task in every.items() if task.get("cachingOptions", {}).get("enableCache")}
@@ -135,7 +156,7 @@ def test_what_is_cached_is_known_by_data_and_commit(params):
             assert given[key]["taskOutputParameter"] == {"outputParameterKey": key, "producerTask": "fetch"}
 
 
-def test_a_model_is_registered_only_if_the_gate_lets_it_pass(params):
+def test_a_model_is_registered_only_if_the_gate_lets_it_pass(compiled):
     specification, _, _ = compiled()
     conditions = {
         task["taskInfo"]["name"]: task["triggerPolicy"]["condition"]
@@ -150,18 +171,31 @@ def test_a_model_is_registered_only_if_the_gate_lets_it_pass(params):
 
 
 @pytest.mark.parametrize(
-    ("image", "volume", "storage_class"),
-    [("", "", "standard"), ("a b", "", "standard"), ("x", "Team Data", "standard"), ("x", "", "")],
+    ("image", "volume", "storage_class", "writer"),
+    [
+        ("", "", "standard", ""),
+        ("a b", "", "standard", ""),
+        ("x", "Team Data", "standard", ""),
+        ("x", "", "", ""),
+        ("x", "", "standard", "root"),
+    ],
 )
-def test_names_that_kubernetes_would_refuse_are_refused_at_once(image, volume, storage_class):
+def test_names_that_kubernetes_would_refuse_are_refused_at_once(image, volume, storage_class, writer):
     with pytest.raises(ConfigError):
-        Cluster(image, volume, storage_class)
+        Cluster(image, volume, storage_class, writer)
 
 
-def test_a_local_run_gives_the_metrics_of_the_stages_and_registers_the_model(trained, params, capfd):
+def run(*arguments):
+    return program.main(["run", *[part for item in arguments for part in ("--param", item)]])
+
+
+def test_a_local_run_gives_the_metrics_of_the_stages_and_registers_the_model(trained, {% if cookiecutter.tracking %}tables, {% endif %}params, capfd):
+{%- if cookiecutter.tracking %}
+    shutil.copyfile(tables, "mlflow.db")
+{%- endif %}
     as_remote(trained.raw, Path("remote"))
-    arguments = [f"data_version={data.version(trained.raw)}", "source=remote"]
-    code = program.main(["run", *[part for item in arguments for part in ("--param", item)]])
+    given = [f"data_version={data.version(trained.raw)}", "source=remote"]
+    code = run(*given, f"max_iter={trained.params.model.max_iter}", "tolerance=0.99")
     shown = capfd.readouterr().out
     assert code == 0, shown
     metrics = next(Path(".kfp").glob("*/evaluate/reports/metrics.json"))
@@ -169,20 +203,54 @@ def test_a_local_run_gives_the_metrics_of_the_stages_and_registers_the_model(tra
     assert re.search(r"(promoted|refused): version \d+: ", shown)
 
 
-def test_a_model_that_is_of_no_use_never_reaches_the_registry(trained, params, capfd):
-    as_remote(trained.raw, Path("remote"))
+def test_a_model_that_is_of_no_use_does_not_pass(trained, capsys):
     # Nothing is learned from a single tree that may not split, with next to no rows.
-    arguments = ["kind=boosting", "max_iter=1", "learning_rate=0.000001", "min_leaf_share=0.49", "folds=0"]
-    arguments += [f"data_version={data.version(trained.raw)}", "source=remote"]
-    code = program.main(["run", *[part for item in arguments for part in ("--param", item)]])
-    shown = capfd.readouterr().out
-    assert code == 0, shown
-    assert "refused: " in shown
-    assert not list(Path(".kfp").glob("*/register"))
+    nothing = {"kind": "boosting", "max_iter": 1, "learning_rate": 0.000001, "min_leaf_share": 0.49}
+    given = {"model": nothing, "cross_validation": {"folds": 0}}
+    stages.train(trained.prepared, Path("models"), config.parse(given))
+    passed, reason = components.evaluate.python_func(
+        commit="",
+        data_version="",
+        prepared=dsl.Dataset(uri=str(trained.prepared)),
+        models=dsl.Model(uri="models"),
+        validation=dsl.Artifact(uri=str(trained.reports)),
+        params=given,
+        measured=dsl.Metrics(uri="measured"),
+        reports=dsl.Artifact(uri="reports"),
+        card=dsl.Markdown(uri="card"),
+    )
+    assert passed is False
+    assert f"refused: {reason}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_run_registers_what_passed_and_nothing_else(params, monkeypatch, capfd, passed):
+    version = f"{'0' * 32}.dir"
+    answers = {
+        "fetch": (version, ""),
+        "validate": None,
+        "preprocess": None,
+        "train": None,
+        "evaluate": (passed, "because"),
+        "register": ("7", True, "because"),
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(components, name, answering(getattr(components, name), answer))
+    assert run(f"data_version={version}") == 0, capfd.readouterr().out
+    assert bool(list(Path(".kfp").glob("*/evaluate")))
+    assert bool(list(Path(".kfp").glob("*/register"))) is passed
+
+
+def answering(component, answer):
+    """Return the component with its place in the pipeline, but with an answer instead of its work."""
+    changed = copy.deepcopy(component)
+    command = changed.component_spec.implementation.container.command
+    command[-1] = command[-1].replace('."""\n', f'."""\n    return {answer!r}\n', 1)
+    return changed
 
 
 def test_a_failed_component_fails_the_run(params, capfd):
-    code = program.main(["run", "--param", f"data_version={'0' * 32}.dir", "--param", "source=remote"])
+    code = run(f"data_version={'0' * 32}.dir", "source=remote")
     assert code == 1
     shown = capfd.readouterr()
     assert "remote holds no files/md5/00/" in shown.out + shown.err
@@ -191,7 +259,7 @@ def test_a_failed_component_fails_the_run(params, capfd):
 
 @pytest.mark.parametrize("given", ["nonsense", "speed=1", "max_iter=[", "data_version"])
 def test_unknown_parameters_are_refused_before_anything_runs(params, capsys, given):
-    assert program.main(["run", "--param", given]) == 1
+    assert run(given) == 1
     assert "error: " in capsys.readouterr().err
     assert not Path(".kfp").exists()
 

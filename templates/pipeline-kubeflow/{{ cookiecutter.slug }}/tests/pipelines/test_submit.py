@@ -105,9 +105,28 @@ def test_a_schedule_says_which_code_it_runs_too(kubeflow, pushed, capsys):
 
 def test_outside_of_a_repository_there_is_nothing_to_submit(kubeflow, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.delenv("GIT_COMMIT", raising=False)
     (tmp_path / "params.yaml").write_text("model: {}\n")
     assert submit() == 1
     assert "isn't a Git repository" in capsys.readouterr().err
+
+
+def test_an_image_submits_the_commit_that_it_is_built_from(kubeflow, pushed, tmp_path, capsys, monkeypatch):
+    head = pushed[0].head
+    image = tmp_path / "image"
+    (image / "data").mkdir(parents=True)
+    for name in ("params.yaml", "data/raw.dvc"):
+        (image / name).write_bytes(Path(name).read_bytes())
+    monkeypatch.chdir(image)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.setenv("GIT_COMMIT", head)
+    for insisted in ([], ["--commit", head]):
+        kubeflow.runs.clear()
+        assert program.main(["submit", "--data-version", "latest", *insisted]) == 0
+        (run,) = kubeflow.runs.values()
+        assert run["runtime_config"]["parameters"] == {"commit": head, "data_version": "latest"}
+    assert program.main(["submit", "--data-version", "latest", "--commit", "f" * 40]) == 1
+    assert "was asked for" in capsys.readouterr().err
 
 
 def test_waiting_ends_with_the_run_and_its_outcome(kubeflow, pushed, capsys):

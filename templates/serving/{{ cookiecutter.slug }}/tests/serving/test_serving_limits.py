@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+{%- if cookiecutter.tracking %}
+import shutil
+{%- endif %}
 import signal
 import socket
 import subprocess
@@ -135,7 +138,10 @@ def test_slow_clients_do_not_keep_others_out(port):
         connection.close()
 
 
-def test_sigterm_finishes_the_request_in_flight_and_stops_with_0(tmp_path):
+def test_sigterm_finishes_the_request_in_flight_and_stops_with_0(tmp_path{% if cookiecutter.tracking %}, tables{% endif %}):
+{%- if cookiecutter.tracking %}
+    shutil.copyfile(tables, tmp_path / "mlflow.db")
+{%- endif %}
     command = [sys.executable, "-m", "{{ cookiecutter.package }}.serving", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""The commands of monitoring: check, serve and retrain."""
+"""The commands of monitoring: check, serve, receive and retrain."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from {{ cookiecutter.package }}.errors import ConfigError, ProjectError
 from . import DEFAULT_LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .check import Options
+    from .metrics import Receipts
+    from .retrain import Retrainer
+    from .server import Server
 
 ALARM = 3
 
@@ -68,6 +71,21 @@ def _parser() -> argparse.ArgumentParser:
         default=0.02,
         help="how far the metric may fall below that on the test rows, beyond its uncertainty (%(default)s)",
     )
+    listening = argparse.ArgumentParser(add_help=False)
+    listening.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    listening.add_argument("--port", type=int, default=9100, help="port, 0 for any free one (%(default)s)")
+    listening.add_argument(
+        "--retrain-command",
+        type=shlex.split,
+        metavar="COMMAND",
+        help="what an alert starts, without a shell (this program's own: retrain)",
+    )
+    listening.add_argument(
+        "--cooldown",
+        type=_seconds,
+        default=86400.0,
+        help="seconds before the same alert starts another training (%(default)s)",
+    )
     parser = argparse.ArgumentParser(
         prog="python -m {{ cookiecutter.package }}.monitoring",
         description="Compare the newest logged predictions with the rows that the champion was trained on.",
@@ -84,25 +102,23 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     serve = commands.add_parser(
         "serve",
-        parents=[common],
+        parents=[common, listening],
         help="check regularly; serve the metrics and the reports; train anew when Alertmanager says so",
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    serve.add_argument("--port", type=int, default=9100, help="port, 0 for any free one (%(default)s)")
     serve.add_argument("--interval", type=_seconds, default=60.0, help="seconds between checks (%(default)s)")
-    serve.add_argument(
-        "--retrain-command",
-        type=shlex.split,
-        metavar="COMMAND",
-        help="what an alert starts, without a shell (this program's own: retrain)",
-    )
-    serve.add_argument(
-        "--cooldown",
-        type=_seconds,
-        default=86400.0,
-        help="seconds before the same alert starts another training (%(default)s)",
-    )
     serve.set_defaults(run=_serve)
+    receive = commands.add_parser(
+        "receive",
+        parents=[{% if cookiecutter.serving != "none" %}logged, {% endif %}listening],
+        help="check nothing; train anew when Alertmanager says so, beside a `serve`",
+    )
+    receive.add_argument(
+        "--state",
+        type=Path,
+        default=Path("reports/retraining.json"),
+        help="file that remembers what was started (%(default)s)",
+    )
+    receive.set_defaults(run=_receive)
     retrain = commands.add_parser(
         "retrain",
 {%- if cookiecutter.serving != "none" %}
@@ -146,20 +162,13 @@ def _serve(options: argparse.Namespace) -> int:
     from .check import Checker
     from .metrics import Metrics
     from .publish import publish
-    from .retrain import COMMAND, Retrainer
     from .server import Server
     from .service import Monitor
 
     metrics = Metrics()
-    retrainer = Retrainer(
-        options.retrain_command or [*COMMAND{% if cookiecutter.serving != "none" %}, "--log", options.log{% endif %}],
-        options.cooldown,
-        options.reports / "retraining.json",
-        metrics.retrained,
-    )
-    metrics.watch(lambda: retrainer.running)
     checker = Checker(registry, _options(options))
     monitor = Monitor(checker, options.interval, metrics, lambda judged: publish(options.reports, judged))
+    retrainer = _retrainer(options, options.reports / "retraining.json", metrics)
     with Server(
         options.host,
         options.port,
@@ -168,14 +177,51 @@ def _serve(options: argparse.Namespace) -> int:
         reports=options.reports,
         retrainer=retrainer,
     ) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: monitor.stop())
-        threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-        print(f"Monitoring on http://{options.host}:{server.server_address[1]}", flush=True)
-        monitor.run()
-        retrainer.stop()
-        server.shutdown()
+        _run(server, options.host, monitor.run, monitor.stop)
     return 0
+
+
+def _receive(options: argparse.Namespace) -> int:
+    from .metrics import Receipts
+    from .server import Server
+    from .service import Receiver
+
+    metrics, receiver = Receipts(), Receiver()
+    retrainer = _retrainer(options, options.state, metrics)
+    with Server(
+        options.host,
+        options.port,
+        monitor=receiver,
+        metrics=metrics,
+        reports=options.state.parent,
+        retrainer=retrainer,
+    ) as server:
+        _run(server, options.host, receiver.run, receiver.stop)
+    return 0
+
+
+def _retrainer(options: argparse.Namespace, state: Path, metrics: Receipts) -> Retrainer:
+    from .retrain import COMMAND, Retrainer
+
+    retrainer = Retrainer(
+        options.retrain_command or [*COMMAND{% if cookiecutter.serving != "none" %}, "--log", options.log{% endif %}],
+        options.cooldown,
+        state,
+        metrics.retrained,
+    )
+    metrics.watch(lambda: retrainer.running)
+    return retrainer
+
+
+def _run(server: Server, host: str, run: Callable[[], None], stop: Callable[[], None]) -> None:
+    """Serve until a signal asks to stop, while `run` does its work."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    print(f"Monitoring on http://{host}:{server.server_address[1]}", flush=True)
+    run()
+    server.retrainer.stop()
+    server.shutdown()
 
 
 def _options(options: argparse.Namespace) -> Options:

@@ -15,12 +15,53 @@ if TYPE_CHECKING:
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class Metrics:
-    """All metrics of one monitor, in a registry of their own."""
+class Receipts:
+    """What became of the alerts, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self.registry)
+        self._alerts = prometheus.Counter(
+            "monitor_alerts",
+            "Messages with alerts: retraining started, running already, repeated or failed; or ignored.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._retrains = prometheus.Counter(
+            "monitor_retrains", "Retraining commands by result.", ["result"], registry=self.registry
+        )
+        self._retraining = self._gauge("monitor_retraining", "1 while a retraining command runs, else 0.")
+        # So that rates exist before the first of each.
+        for result in ("started", "running", "repeated", "failed", "ignored"):
+            self._alerts.labels(result)
+        for result in ("succeeded", "failed"):
+            self._retrains.labels(result)
+
+    def alerted(self, result: str) -> None:
+        """Count a message with alerts by what became of it."""
+        self._alerts.labels(result).inc()
+
+    def watch(self, running: Callable[[], bool]) -> None:
+        """Ask at each scrape whether a retraining command runs."""
+        self._retraining.set_function(running)
+
+    def retrained(self, code: int) -> None:
+        """Count a retraining command that ended with this exit code."""
+        self._retrains.labels("failed" if code else "succeeded").inc()
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return prometheus.generate_latest(self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> prometheus.Gauge:
+        return prometheus.Gauge(name, text, labels, registry=self.registry)
+
+
+class Metrics(Receipts):
+    """All metrics of a monitor that checks too."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._share = self._gauge(
             "drift_share", "Share of the columns that drifted; NaN before a first judgement."
         )
@@ -64,23 +105,9 @@ class Metrics:
         )
         self._checked = self._gauge("monitor_last_check_timestamp_seconds", "When a check last succeeded.")
         self._duration = self._gauge("monitor_check_duration_seconds", "Time that the last check took.")
-        self._alerts = prometheus.Counter(
-            "monitor_alerts",
-            "Messages with alerts: retraining started, running already, repeated or failed; or ignored.",
-            ["result"],
-            registry=self.registry,
-        )
-        self._retrains = prometheus.Counter(
-            "monitor_retrains", "Retraining commands by result.", ["result"], registry=self.registry
-        )
-        self._retraining = self._gauge("monitor_retraining", "1 while a retraining command runs, else 0.")
         # So that rates exist before the first of each.
         for result in ("drift", "none", "skipped", "failed"):
             self._checks.labels(result)
-        for result in ("started", "running", "repeated", "failed", "ignored"):
-            self._alerts.labels(result)
-        for result in ("succeeded", "failed"):
-            self._retrains.labels(result)
         self._forget()
 
     def checked(self, outcome: Skipped | Judged, seconds: float) -> None:
@@ -117,25 +144,6 @@ class Metrics:
     def failed(self) -> None:
         """Count a check that failed; what was known stays."""
         self._checks.labels("failed").inc()
-
-    def alerted(self, result: str) -> None:
-        """Count a message with alerts by what became of it."""
-        self._alerts.labels(result).inc()
-
-    def watch(self, running: Callable[[], bool]) -> None:
-        """Ask at each scrape whether a retraining command runs."""
-        self._retraining.set_function(running)
-
-    def retrained(self, code: int) -> None:
-        """Count a retraining command that ended with this exit code."""
-        self._retrains.labels("failed" if code else "succeeded").inc()
-
-    def render(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
-        return prometheus.generate_latest(self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> prometheus.Gauge:
-        return prometheus.Gauge(name, text, labels, registry=self.registry)
 
     def _forget(self) -> None:
         """Drop what was said about a model or columns that may be gone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from {{ cookiecutter.package }}.errors import ConfigError
 
@@ -14,9 +14,8 @@ from .check import HTML_FILE, JSON_FILE, PERFORMANCE_FILE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .metrics import Metrics
+    from .metrics import Receipts
     from .retrain import Retrainer
-    from .service import Monitor
 
 Answer = tuple[int, str, bytes]
 TEXT = "text/plain; charset=utf-8"
@@ -27,6 +26,14 @@ MAX_BODY_BYTES = 1 << 20
 TIMEOUT_SECONDS = 10
 # The report shows what clients sent: its scripts run in an origin of their own, cut off from all others.
 REPORT_POLICY = "sandbox allow-scripts allow-downloads"
+
+
+class Monitor(Protocol):
+    """What is served, as far as a server has to know it."""
+
+    @property
+    def status(self) -> str:
+        """What it does, in a line."""
 
 
 class Server(ThreadingHTTPServer):
@@ -52,7 +59,7 @@ class Server(ThreadingHTTPServer):
         port: int,
         *,
         monitor: Monitor,
-        metrics: Metrics,
+        metrics: Receipts,
         reports: Path,
         retrainer: Retrainer,
     ) -> None:

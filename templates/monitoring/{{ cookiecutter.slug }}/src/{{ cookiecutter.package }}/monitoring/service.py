@@ -84,6 +84,22 @@ class Monitor:
             self._published = verdict
 
 
+class Receiver:
+    """Waits for alerts, and checks nothing."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self.status = "waits for alerts; something else checks"
+
+    def run(self) -> None:
+        """Wait until `stop` is called."""
+        self._stopping.wait()
+
+    def stop(self) -> None:
+        """Ask `run` to return; safe to call in a signal handler."""
+        self._stopping.set()
+
+
 def describe(outcome: Skipped | Judged) -> str:
     """Say what a check found, in a line."""
     if isinstance(outcome, Skipped):

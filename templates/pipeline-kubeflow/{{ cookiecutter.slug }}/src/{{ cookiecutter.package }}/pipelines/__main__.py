@@ -94,6 +94,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         ("--image", "PIPELINE_IMAGE", f"{PROJECT}:latest", "image that the components run in"),
         ("--volume", "PIPELINE_VOLUME", "", "claim of a lasting volume; without it each run makes one"),
         ("--storage-class", "PIPELINE_STORAGE_CLASS", "standard", "of the volume that a run makes"),
+        ("--volume-writer", "PIPELINE_VOLUME_WRITER", "", "user that writes to a volume of root's: 0"),
     ):
         shown = f"default: {default or 'none'}, or {variable}"
         parser.add_argument(option, default=os.environ.get(variable) or default, help=f"{text} ({shown})")
@@ -180,7 +181,7 @@ def _publish(_: argparse.Namespace) -> None:
 def _cluster(chosen: argparse.Namespace) -> Cluster:
     from {{ cookiecutter.package }}.pipelines.settings import Cluster
 
-    return Cluster(chosen.image, chosen.volume, chosen.storage_class)
+    return Cluster(chosen.image, chosen.volume, chosen.storage_class, chosen.volume_writer)
 
 
 def _write_package(path: Path, cluster: Cluster, *, cached: bool = True) -> Path:
@@ -216,12 +217,12 @@ def _identity(chosen: argparse.Namespace, source: str) -> dict[str, str]:
     wanted = chosen.data_version
     if chosen.unrecorded:
         return {"commit": "", "data_version": wanted or commits.recorded()}
-    commit = git.resolve("HEAD")
+    commit = git.commit()  # in an image, the one that it is built from
     if not commit:
         raise ConfigError(
             "this isn't a Git repository with a commit, so no run could say what it ran", "commit first"
         )
-    if chosen.commit and git.resolve(chosen.commit) != commit:
+    if chosen.commit and commit not in {chosen.commit, git.resolve(chosen.commit)}:
         raise ConfigError(f"{chosen.commit} was asked for, and {commit} is checked out", "check it out first")
     if git.changed():
         raise ConfigError(

@@ -120,8 +120,8 @@ def build(params: Params, cluster: Cluster | None = None, *, cached: bool = True
                     reports=measured.outputs["reports"],
                     params=chosen,
                 )
-        if cluster:
-            kubernetes.set_security_context(raw, run_as_user=settings.VOLUME_WRITER)
+        if cluster and cluster.volume_writer:
+            kubernetes.set_security_context(raw, run_as_user=int(cluster.volume_writer))
         for task in (configured, raw, checked, prepared, trained, measured, registered):
             _equip(task, cluster, cached=cached)
         # What `latest` means, what a volume holds, and who is champion: each is a new question every time.

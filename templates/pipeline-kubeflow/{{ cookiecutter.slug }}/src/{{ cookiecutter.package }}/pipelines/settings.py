@@ -19,9 +19,6 @@ STORE = (
 REGISTRY = ({{ '"MLFLOW_TRACKING_URI"' if cookiecutter.tracking else '"ARTIFACT_BUCKET"' }},)
 
 MOUNT = "/mnt/data"
-# A new volume belongs to root, and Kubeflow can't give it to a group: the one step that writes to it runs as
-# root, with no capabilities; the others run as the image's user, and read.
-VOLUME_WRITER = 0
 VOLUME_SIZE = "10Gi"  # of the volume that a run makes for itself: room for one data version
 RUN_SECONDS = 6 * 3600  # a run that takes longer is stopped, also one that waits for a node or a volume
 TRANSIENT = ("fetch", "register")  # steps that talk to servers; the others would fail again in the same way
@@ -75,6 +72,8 @@ class Cluster:
             lets unchanged steps be cached. Empty: each run makes a volume of its own, and deletes it at its
             end; steps that follow it are never the same as those of another run.
         storage_class: of the volume that a run makes.
+        volume_writer: number of the user that the one step that writes to the volume runs as: 0 where a new
+            volume belongs to root. Empty: the image's user, as in all other steps.
 
     Raises:
         ConfigError: one of them can't be a name of its kind.
@@ -83,6 +82,7 @@ class Cluster:
     image: str
     volume: str = ""
     storage_class: str = "standard"
+    volume_writer: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what Kubernetes would refuse much later."""
@@ -90,6 +90,8 @@ class Cluster:
             raise ConfigError(f"{self.image!r} isn't an image", "such as registry.example.com/project:1")
         if self.volume and not _CLAIM.fullmatch(self.volume):
             raise ConfigError(f"{self.volume!r} isn't the name of a PersistentVolumeClaim")
+        if self.volume_writer and not self.volume_writer.isdecimal():
+            raise ConfigError(f"{self.volume_writer!r} isn't the number of a user", "such as 0")
         if not self.volume and not _CLAIM.fullmatch(self.storage_class):
             raise ConfigError(
                 f"{self.storage_class!r} isn't the name of a storage class", "list them: kubectl get sc"
