@@ -56,9 +56,14 @@ def _finished(step: Step) -> str:
         return ""
     words = _WORDS.get(step.operation, ("*", *[step.operation] * 3))
     if step.state == "failed":
-        return f"  x {step.name:<24}{step.kind:<14}failed"
+        return f"  x {_what(step)} failed"
     time_taken = "" if step.verb in _COLUMN else f"{step.seconds:8.1f} s"
-    return f"  {words[0]} {step.name:<24}{step.kind:<14}{words[_COLUMN.get(step.verb, 1)]:<18}{time_taken}".rstrip()
+    return f"  {words[0]} {_what(step)} {words[_COLUMN.get(step.verb, 1)]:<17}{time_taken}".rstrip()
+
+
+def _what(step: Step) -> str:
+    # The longest kind of Kubernetes in its column; a longer name only moves what comes after it.
+    return f"{step.name:<24} {step.kind:<21}"
 
 
 class _Running:
@@ -88,4 +93,4 @@ class _Running:
         if not self._running:
             yield Spinner("dots", Text(" working"))
         for step, since in list(self._running.values()):
-            yield Spinner("dots", Text(f" {step.name:<24}{step.kind:<14}{now - since:6.0f} s"))
+            yield Spinner("dots", Text(f" {_what(step)}{now - since:6.0f} s"))

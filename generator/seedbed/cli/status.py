@@ -48,11 +48,12 @@ def command(env: str, project: Path | None, as_json: bool) -> None:
         state = "alive" if process["alive"] else "DEAD"
         where = f"pid {process['pid']}, port {process['port']}"
         output.line(f"  {process['name']:<20}{state:<8}{where}", fg=None if process["alive"] else "red")
-    for workload in status.running.workloads:
-        name = f"{workload['namespace']}/{workload['name']}"
+    names = [f"{workload['namespace']}/{workload['name']}" for workload in status.running.workloads]
+    width = max(map(len, names), default=0)
+    for name, workload in zip(names, status.running.workloads, strict=True):
         ready = f"{workload['ready']}/{workload['wanted']}"
         output.line(
-            f"  {workload['kind']:<13}{name:<44}{ready:<7}{workload['reason']}".rstrip(),
+            f"  {workload['kind']:<13}{name:<{width}}  {ready:<7}{workload['reason']}".rstrip(),
             fg=None if workload["healthy"] else "red",
         )
     for key, value in sorted(status.outputs.items()):

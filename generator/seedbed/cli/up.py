@@ -32,7 +32,7 @@ def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) ->
       seedbed up dev --json
     """
     from seedbed.cli.progress import shown
-    from seedbed.environments import operations
+    from seedbed.environments import forwarding, operations
     from seedbed.environments.project import find_project
 
     found = find_project(project)
@@ -45,7 +45,10 @@ def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) ->
     for key, value in sorted(outcome.outputs.items()):
         if value:
             output.line(f"  {key:<22}{value}")
-    output.line(f'Next: eval "$(seedbed outputs {env} --format shell)" gives these, and the keys, to your tools.')
+    if forwarding.services(outcome.outputs):
+        output.line(f"Next: `seedbed forward {env} COMMAND` runs a command that reaches these, with the keys.")
+    else:
+        output.line(f'Next: eval "$(seedbed outputs {env} --format shell)" gives these, and the keys, to your tools.')
 
 
 def describe(outcome: Outcome) -> dict[str, object]:
