@@ -3,14 +3,18 @@
 import base64
 import contextlib
 import hashlib
+import io
 import json
 import shutil
+import tarfile
+import tempfile
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from tests.e2e.test_project import free_port
-from tests.infra.kubernetes import drawn, running_store
+from tests.infra.kubernetes import container_runtime, drawn, running_store
 from tests.infra.kubernetes.processes import Container, unpack
 from tests.infra.kubernetes.running_store import BUCKETS
 from tests.infra.kubernetes.stores import FakeStore
@@ -182,9 +186,9 @@ class Client:
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
 
-    def push(self, name, tag, content):
+    def push(self, name, tag, content, config=b"{}"):
         """An image with one layer; its digest."""
-        blobs = [self._blob(name, blob) for blob in (b"{}", content)]
+        blobs = [self._blob(name, blob) for blob in (config, content)]
         kinds = ("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar")
         config, layer = (
             {"mediaType": kind, "digest": digest, "size": size}
@@ -293,6 +297,26 @@ def test_who_has_the_account_pushes_pulls_and_deletes_and_room_is_made(registry,
     assert done.returncode == 0, done.stdout
     assert not layers[0].exists()
     assert client.pull("flights/app", "2") == b"new layer"
+
+
+def test_a_nodes_runtime_pulls_by_the_name_that_images_have_with_the_pull_secret_and_not_without(registry, running):
+    recorded = registry()
+    _, client = running(recorded)
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as files:
+        files.addfile(tarfile.TarInfo("hello"))
+    layers = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]}
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": layers}
+    client.push("flights/app", "1", layer.getvalue(), json.dumps(config).encode())
+    # Where the node port is on a node, the registry itself is here; the rest of the name is the environment's.
+    port = client.url.rpartition(":")[2]
+    image = recorded.outputs["address"].replace(":30500/", f":{port}/") + "/app:1"
+    (secret,) = [s for s in recorded.all("Secret") if s["metadata"]["namespace"] == PULLING]
+    login = json.loads(secret["stringData"][".dockerconfigjson"])["auths"]["localhost:30500"]
+    # A socket's path has room for a hundred characters, which a test's own folder may need.
+    with tempfile.TemporaryDirectory() as folder, container_runtime.running(Path(folder)) as runtime:
+        assert "401 Unauthorized" in runtime.pull(image)
+        assert runtime.pull(image, login["username"], login["password"]) == ""
 
 
 def test_its_own_addresses_are_relative_so_that_any_way_to_it_works(registry, running):
