@@ -29,7 +29,7 @@ demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it
 test: setup ## the whole test suite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed doctor --fix > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.programs
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --dist loadgroup --matrix covering)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --matrix covering)
 
 test-image: setup ## build a generated project's images, and ask the container (ten minutes; skipped with its reason without an engine)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_IMAGES=1 python -m pytest -rs tests/e2e/test_image.py $(ARGS)

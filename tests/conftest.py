@@ -30,13 +30,19 @@ def pytest_addoption(parser):
     parser.addoption("--matrix-table", metavar="FILE", help="write what tests/matrix found to this page")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """With `--dist loadgroup`: a file's tests share what they made, and stay together; installed combinations don't."""
-    for item in items:
-        if item.path.name != "test_installed.py":
-            place = item.path.parent if item.path.parent.name == "matrix" else item.path
-            item.add_marker(pytest.mark.xdist_group(str(place.relative_to(ROOT))))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests share what they made, and stay on one worker; each installed combination may go to any."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = Path(nodeid.partition("::")[0])
+            if path.name == "test_installed.py":
+                return nodeid
+            return str(path.parent if path.parent.name == "matrix" else path)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -138,7 +138,7 @@ _SETS = (
 def table(reports):
     every, installed = [], []
     for report in reports:
-        name, _, rest = report.nodeid.rpartition("::")[2].partition("@")[0].partition("[")
+        name, _, rest = report.nodeid.rpartition("::")[2].partition("[")
         found = "; ".join(text for key, text in report.user_properties if key == "checked")
         if name == "test_it_installs_and_passes_its_own_checks":
             values = rest.rstrip("]").split(" ")

@@ -94,10 +94,11 @@ def test_stopping_ends_what_the_command_started(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     retrainer.stop()
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", marker.read_text()], capture_output=True, text=True, check=False
-    )
-    assert state.stdout.strip() in {"", "Z"}
+    asked = ["ps", "-o", "stat=", "-p", marker.read_text()]
+    deadline = time.monotonic() + 30  # a killed process is gone when the system comes to it
+    while subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() not in {"", "Z"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
