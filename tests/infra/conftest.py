@@ -61,7 +61,9 @@ def servers():
             return seaweedfs.server()
         program = minio_program.find()
         if program is None:
-            pytest.skip(f"no MinIO here: put `minio` on PATH, or build it once with `python {minio_program.__file__}`")
+            pytest.skip(
+                "no MinIO here: put `minio` on PATH, or build it once with `python -m tests.infra.minio_program`"
+            )
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(minio.PROGRAM_VARIABLE, program)
             return minio.server()

@@ -45,7 +45,9 @@ def make_store(on_cluster, monkeypatch, mc, tmp_path):
 
     def make(name):
         if name.startswith("minio") and minio_program.find() is None:
-            pytest.skip(f"no MinIO here: put `minio` on PATH, or build it once with `python {minio_program.__file__}`")
+            pytest.skip(
+                "no MinIO here: put `minio` on PATH, or build it once with `python -m tests.infra.minio_program`"
+            )
         recorded = on_cluster(
             lambda cluster: _outputs(ClusterStore("store", cluster=cluster, namespace=NAMESPACE)), **STORES[name]
         )

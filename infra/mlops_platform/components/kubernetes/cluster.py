@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from mlops_platform.components.kubernetes import images
-from mlops_platform.components.kubernetes.sizes import SIZES, Workload
+from mlops_platform.components.kubernetes import images, layout
+from mlops_platform.components.kubernetes.sizes import Workload
 from mlops_platform.names import namespace_name
 from mlops_platform.settings import Settings
 from mlops_platform.settings.kubernetes import KubernetesSettings
@@ -89,8 +89,18 @@ class Cluster:
         return found
 
     def workload(self, component: str) -> Workload:
-        """How big a component is in the environment's size."""
-        return SIZES[self.options.size][component]
+        """How big a component is in the environment's size, with what the settings say of it in particular."""
+        return layout.workload(self.settings, component)
+
+    def claim(self, component: str) -> dict[str, Any]:
+        """What each of a component's volumes is asked for: one node mounts it at a time, which every class offers."""
+        claim: dict[str, Any] = {
+            "access_modes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": self.workload(component).storage}},
+        }
+        if self.options.storage_class:
+            claim["storage_class_name"] = self.options.storage_class
+        return claim
 
     def image(self, name: str) -> str:
         """The reference of a pinned image, in the mirror where there is one."""

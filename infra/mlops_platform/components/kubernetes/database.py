@@ -114,18 +114,12 @@ def _major_version() -> str:
 
 
 def _stateful_set(cluster: Cluster, account: pulumi.Output[str]) -> dict[str, Any]:
-    claim: dict[str, Any] = {
-        "access_modes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": cluster.workload(COMPONENT).storage}},
-    }
-    if cluster.options.storage_class:
-        claim["storage_class_name"] = cluster.options.storage_class
     return {
         "service_name": COMPONENT,
         "replicas": 1,
         "selector": {"match_labels": cluster.selector(COMPONENT)},
         "template": {"metadata": {"labels": cluster.labels(COMPONENT)}, "spec": _pod(cluster, account)},
-        "volume_claim_templates": [{"metadata": cluster.metadata("data", COMPONENT), "spec": claim}],
+        "volume_claim_templates": [{"metadata": cluster.metadata("data", COMPONENT), "spec": cluster.claim(COMPONENT)}],
     }
 
 

@@ -72,17 +72,11 @@ class Runs(pulumi.ComponentResource):
             opts=child,
         )
         registry.pull_secret(namespace, PULL_SECRET)
-        # One node mounts it at a time, which every storage class offers; a run's steps follow one another.
-        claim: dict[str, object] = {
-            "access_modes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": cluster.workload("pipelines").storage}},
-        }
-        if cluster.options.storage_class:
-            claim["storage_class_name"] = cluster.options.storage_class
+        # One node at a time is enough: a run's steps follow one another.
         kubernetes.core.v1.PersistentVolumeClaim(
             VOLUME,
             metadata=cluster.metadata(VOLUME, _COMPONENT, namespace=namespace),
-            spec=claim,
+            spec=cluster.claim("pipelines"),
             opts=cluster.child(self, ignore_changes=LASTING),
         )
         self.register_outputs({})

@@ -59,11 +59,7 @@ def probes(path: str, alive: str, *, start_seconds: int, port: str = "http") -> 
 
 def claim(cluster: Cluster, component: str, name: str) -> dict[str, Any]:
     """The template of a volume for each pod of a component, as large as the environment's size says."""
-    wanted = {"requests": {"storage": cluster.workload(component).storage}}
-    spec: dict[str, Any] = {"access_modes": ["ReadWriteOnce"], "resources": wanted}
-    if cluster.options.storage_class:
-        spec["storage_class_name"] = cluster.options.storage_class
-    return {"metadata": cluster.metadata(name, component), "spec": spec}
+    return {"metadata": cluster.metadata(name, component), "spec": cluster.claim(component)}
 
 
 def service(cluster: Cluster, component: str, port: int, **spec: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import availability, ingress, layout
+from mlops_platform.components.kubernetes import availability, ingress
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.registry import server
 from mlops_platform.components.kubernetes.registry.server import COMPONENT, PORT
@@ -152,17 +152,11 @@ class Registry(pulumi.ComponentResource):
 
     def _volume(self, namespace: pulumi.Input[str], choice: pulumi.Resource) -> pulumi.Resource:
         cluster = self._cluster
-        claim: dict[str, Any] = {
-            "access_modes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": layout.workload(cluster.settings, COMPONENT).storage}},
-        }
-        if cluster.options.storage_class:
-            claim["storage_class_name"] = cluster.options.storage_class
         made: pulumi.Resource = kubernetes.core.v1.PersistentVolumeClaim(
             COMPONENT,
             # Where a volume is only made for a pod, waiting for it would be in vain: the pod waits for it.
             metadata=cluster.metadata(COMPONENT, COMPONENT, namespace=namespace, awaited=False),
-            spec=claim,
+            spec=cluster.claim(COMPONENT),
             # A claim's class can't change: it would be exchanged for an empty one.
             opts=cluster.child(self, depends_on=[choice], ignore_changes=["spec.storageClassName"]),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from mlops_platform.components.kubernetes import layout, pods, quantities
+from mlops_platform.components.kubernetes import pods, quantities
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.sizes import SEAWEEDFS_HELPERS, Workload
 from mlops_platform.components.kubernetes.store import consumers
@@ -66,7 +66,7 @@ def arguments(cluster: Cluster, *, identities: str, data: str = ".", certificate
         data: folder for everything that it keeps.
         certificates: folder with the certificate and its key; empty: it speaks plain HTTP.
     """
-    storage = quantities.size(layout.workload(cluster.settings, COMPONENT).storage) // _MEBIBYTE
+    storage = quantities.size(cluster.workload(COMPONENT).storage) // _MEBIBYTE
     file_size = min(max(storage // _FILES, _SMALLEST_FILE), _LARGEST_FILE)
     flags = {
         "dir": data,

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import availability, layout, pods
+from mlops_platform.components.kubernetes import availability, pods
 from mlops_platform.components.kubernetes.cluster import Cluster
 
 COMPONENT, PORT = "store", 9000
@@ -138,20 +138,10 @@ def _volume(
         name,
         # Where a volume is only made for a pod, waiting for it would be in vain: the pod waits for it.
         metadata=cluster.metadata(name, COMPONENT, namespace=namespace, awaited=False),
-        spec=_claim(cluster),
+        spec=cluster.claim(COMPONENT),
         # A claim's class can't change: it would be exchanged for an empty one.
         opts=cluster.child(parent, depends_on=after, ignore_changes=["spec.storageClassName"]),
     )
-
-
-def _claim(cluster: Cluster) -> dict[str, Any]:
-    claim: dict[str, Any] = {
-        "access_modes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": layout.workload(cluster.settings, COMPONENT).storage}},
-    }
-    if cluster.options.storage_class:
-        claim["storage_class_name"] = cluster.options.storage_class
-    return claim
 
 
 def _stateful_set(cluster: Cluster, program: Program) -> dict[str, Any]:
@@ -174,7 +164,7 @@ def _stateful_set(cluster: Cluster, program: Program) -> dict[str, Any]:
             },
         },
         "volume_claim_templates": [
-            {"metadata": cluster.metadata(program.claim, COMPONENT), "spec": _claim(cluster)},
+            {"metadata": cluster.metadata(program.claim, COMPONENT), "spec": cluster.claim(COMPONENT)},
         ],
     }
 
