@@ -7,7 +7,7 @@ be built is said; the tests that need it are skipped with their reason.
 import sys
 
 from tests.cluster import programs as cluster
-from tests.infra import mc_program
+from tests.infra import mc_program, minio_program
 
 from seedbed.errors import ToolMissingError
 
@@ -17,8 +17,8 @@ def say(text):
 
 
 def main():
-    """Obtain a Kubernetes control plane, and MinIO's client."""
-    for obtain in (cluster.obtain, mc_program.obtain):
+    """Obtain a Kubernetes control plane, MinIO and its client."""
+    for obtain in (cluster.obtain, mc_program.obtain, minio_program.obtain):
         try:
             obtain(say)
         except ToolMissingError as error:

@@ -110,7 +110,7 @@ def test_minio_through_an_environments_life(seedbed, root, tmp_path):
         assert "store is minio, and there is no program of that name on PATH" in result.err
         assert not home(root, "box").exists()
     if program is None:
-        pytest.skip("no MinIO here: put `minio` on PATH, or build it once with `python -m tests.infra.minio_program`")
+        pytest.skip(minio_program.MISSING)
     env = {"MINIO": program}
     ok(seedbed("up", "box", cwd=root, env=env))
     values = ok(seedbed("outputs", "box", "--format", "json", cwd=root)).json

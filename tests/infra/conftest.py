@@ -61,9 +61,7 @@ def servers():
             return seaweedfs.server()
         program = minio_program.find()
         if program is None:
-            pytest.skip(
-                "no MinIO here: put `minio` on PATH, or build it once with `python -m tests.infra.minio_program`"
-            )
+            pytest.skip(minio_program.MISSING)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(minio.PROGRAM_VARIABLE, program)
             return minio.server()

@@ -1,14 +1,11 @@
-"""MinIO for the tests: the program on PATH, or one built from its Go module (4 minutes, when somebody asks for it):
-
-python -m tests.infra.minio_program
-"""
+"""MinIO for the tests: the program on PATH, or one built from its Go module (4 minutes, once)."""
 
 import shutil
-import sys
 
 from tests.infra.go_program import GoProgram
 
 _PROGRAM = GoProgram("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c")
+MISSING = "no MinIO on PATH or in the cache: `python -m tests.programs` builds it, or says why not"
 
 
 def find():
@@ -16,7 +13,11 @@ def find():
     return shutil.which("minio") or _PROGRAM.find()
 
 
-if __name__ == "__main__":
+def obtain(say):
+    """Have it in the cache, unless it is on PATH.
+
+    Raises:
+        ToolMissingError: it can't be built.
+    """
     if find() is None:
-        _PROGRAM.obtain(lambda text: sys.stderr.write(f"{text}\n"))
-    sys.stdout.write(f"{find()}\n")
+        _PROGRAM.obtain(say)

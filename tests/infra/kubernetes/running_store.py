@@ -45,9 +45,7 @@ def make_store(on_cluster, monkeypatch, mc, tmp_path):
 
     def make(name):
         if name.startswith("minio") and minio_program.find() is None:
-            pytest.skip(
-                "no MinIO here: put `minio` on PATH, or build it once with `python -m tests.infra.minio_program`"
-            )
+            pytest.skip(minio_program.MISSING)
         recorded = on_cluster(
             lambda cluster: _outputs(ClusterStore("store", cluster=cluster, namespace=NAMESPACE)), **STORES[name]
         )
