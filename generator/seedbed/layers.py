@@ -46,6 +46,7 @@ LAYERS = (
     Layer("serving-flask", lambda spec: spec.choices.serving == "flask", "serving"),
     Layer("monitoring", lambda spec: spec.choices.monitoring, "monitoring"),
     Layer("ci", lambda spec: spec.choices.ci != "none"),
+    Layer("ci-deploy", lambda spec: spec.choices.ci != "none" and spec.choices.serving != "none"),
     Layer("ci-github", lambda spec: spec.choices.ci in {"github", "both"}),
     Layer("ci-github-drift", lambda spec: spec.choices.ci in {"github", "both"} and spec.choices.monitoring),
     Layer("ci-gitlab", lambda spec: spec.choices.ci in {"gitlab", "both"}),

@@ -19,6 +19,8 @@ FeatureKind = Literal[
     "number", "integer", "boolean", "category", "date", "number?", "integer?", "boolean?", "category?", "date?"
 ]  # fmt: skip
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+# Keys of [project] that are only written when they are set.
+_RARE = frozenset({"repository", "repository_ids"})
 _ENVIRONMENT_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
@@ -50,6 +52,16 @@ class Project(_Section, frozen=True, kw_only=True):
     registry: Annotated[
         str,
         msgspec.Meta(description="Where CI pushes images, such as ghcr.io/acme; empty: the registry of the CI system"),
+    ] = ""
+    repository: Annotated[
+        str, msgspec.Meta(description="Where the code is, such as github.com/acme/flights: whose CI gets a role on AWS")
+    ] = ""
+    repository_ids: Annotated[
+        str,
+        msgspec.Meta(
+            description="Numbers of the owner and the repository on GitHub, such as 1296269/501 (seedbed "
+            "repository-ids), or none where its tokens carry none: made before 2026-07-15, and not opted in"
+        ),
     ] = ""
 
 
@@ -89,8 +101,10 @@ class Environment(_Section, frozen=True, kw_only=True):
     """A place where the platform runs: one Pulumi stack."""
 
     target: Annotated[
-        Literal["local", "kubernetes"],
-        msgspec.Meta(description="What the platform runs on: this machine, or any cluster that a kubeconfig reaches"),
+        Literal["local", "kubernetes", "aws"],
+        msgspec.Meta(
+            description="What the platform runs on: this machine, any cluster that a kubeconfig reaches, or AWS"
+        ),
     ] = "local"
     protect: Annotated[bool, msgspec.Meta(description="Refuse `down` until the name is typed")] = False
     store: Annotated[
@@ -168,6 +182,32 @@ class Environment(_Section, frozen=True, kw_only=True):
         str,
         msgspec.Meta(description="Image of the pipeline's steps; empty: none is pushed yet, no drift is sought"),
     ] = ""
+    account: Annotated[str, msgspec.Meta(description="Number of the AWS account; no other is ever touched")] = ""
+    region: Annotated[str, msgspec.Meta(description="AWS region, such as eu-west-1")] = ""
+    variant: Annotated[
+        Literal["platform", "lite", "storage", "registry"],
+        msgspec.Meta(
+            description="What of AWS: all, on a cluster of its own; lite: S3, ECR and identities, no cluster; or S3 or "
+            "ECR alone"
+        ),
+    ] = "platform"
+    private_endpoint: Annotated[
+        bool, msgspec.Meta(description="Whether the EKS API server is reached from inside its network only")
+    ] = False
+    api_networks: Annotated[
+        str, msgspec.Meta(description="Networks from which a public EKS API server is reached; empty: all")
+    ] = ""
+    kubernetes_version: Annotated[str, msgspec.Meta(description="Version of EKS, such as 1.36; empty: its default")] = (
+        ""
+    )
+    oidc_provider: Annotated[
+        Literal["create", "existing"],
+        msgspec.Meta(description="Make the AWS account's identity provider for CI, or use the one that it has"),
+    ] = "create"
+    budget: Annotated[
+        float, msgspec.Meta(ge=0, description="US dollars a month at which an alarm goes off on AWS; 0: none")
+    ] = 0.0
+    budget_email: Annotated[str, msgspec.Meta(description="Who is told when the budget is used up")] = ""
 
 
 class ProjectSpec(_Section, frozen=True, kw_only=True):
@@ -229,6 +269,8 @@ def parse(raw: dict[str, Any]) -> ProjectSpec:
         )
         if isinstance(known, dict) and known.get("target") == "kubernetes":
             known = {"store": "minio", **known}
+        if isinstance(known, dict) and known.get("target") == "aws":
+            known = {"store": "s3", **known}
         problems += unknown
         sections["environments"][name] = _convert(f"environments.{name}", known, Environment, problems)
     if not problems:
@@ -261,6 +303,7 @@ def to_toml(spec: ProjectSpec) -> str:
         name: {key: value for key, value in environment.items() if spec_rules.is_told(environment, key)}
         for name, environment in values["environments"].items()
     }
+    values["project"] = {key: value for key, value in values["project"].items() if value or key not in _RARE}
     for name, value in values.items():
         document.add(name, tomlkit.item(value))
     return tomlkit.dumps(document)

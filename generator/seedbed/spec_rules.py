@@ -20,11 +20,26 @@ _CLUSTER_KEYS = frozenset(
         "pipeline_image",
     }
 )  # fmt: skip
-_OF_OTHER_TARGETS = {"local": _CLUSTER_KEYS, "kubernetes": _LOCAL_KEYS}
+_AWS_KEYS = frozenset(
+    {
+        "account", "region", "variant", "private_endpoint", "api_networks", "kubernetes_version", "oidc_provider",
+        "budget", "budget_email",
+    }
+)  # fmt: skip
+# What EKS, S3 and ECR decide themselves.
+_NOT_ON_AWS = frozenset({"context", "storage_class", "store_size", "store_image", "store_tls", "api_servers"})
+_STORE_ELSEWHERE = frozenset({"s3_endpoint", "s3_region", "data_bucket", "artifact_bucket", "registry_port"})
+_OF_OTHER_TARGETS = {
+    "local": _CLUSTER_KEYS | _AWS_KEYS,
+    "kubernetes": _LOCAL_KEYS | _AWS_KEYS,
+    "aws": _LOCAL_KEYS | _NOT_ON_AWS | _STORE_ELSEWHERE,
+}
 COLUMN_NAME_LIMIT = 200
 # A host, perhaps a port, and the lower-case path that images go under.
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REPOSITORY = re.compile(r"(github\.com|gitlab\.com)(/[A-Za-z0-9_.-]+){2,20}")
+_REPOSITORY_IDS = re.compile(r"none|[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
 _BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
 
 
@@ -80,8 +95,24 @@ def _target(environment: Environment) -> list[str]:
     ]
     if environment.target == "kubernetes" and not environment.context:
         found.append("context: name the cluster's context in your kubeconfig (kubectl config get-contexts)")
+    if environment.target == "aws":
+        found += _aws(environment)
     if environment.cluster_issuer and not environment.domain:
         found.append("cluster_issuer: is for the certificates of an Ingress, and there is none without domain")
+    return found
+
+
+def _aws(environment: Environment) -> list[str]:
+    """What an environment on AWS needs; the Pulumi program checks the values themselves."""
+    found = [
+        f"{key}: needed for target aws, such as {example}"
+        for key, example in (("account", '"123456789012"'), ("region", '"eu-west-1"'))
+        if not getattr(environment, key)
+    ]
+    if environment.store != "s3":
+        found.append("store: is s3 on AWS")
+    if bool(environment.budget) != bool(environment.budget_email):
+        found.append("budget: needs an amount and budget_email together: an alarm goes off at one, and tells the other")
     return found
 
 
@@ -107,6 +138,15 @@ def _ci(project: Project) -> list[str]:
     found = []
     if project.registry and not _REGISTRY.fullmatch(project.registry):
         found.append(f"project.registry: {project.registry!r} is not a registry's host and path, such as ghcr.io/acme")
+    if project.repository and not _REPOSITORY.fullmatch(project.repository):
+        found.append(
+            f"project.repository: {project.repository!r} is not a path on github.com or gitlab.com, such as"
+            " github.com/acme/flights"
+        )
+    if project.repository_ids and not _REPOSITORY_IDS.fullmatch(project.repository_ids):
+        found.append(
+            f"project.repository_ids: {project.repository_ids!r} is not two numbers, such as 1296269/501, or none"
+        )
     if not _BRANCH.fullmatch(project.branch):
         found.append(f"project.branch: {project.branch!r} is not the name of a branch, such as main")
     return found

@@ -17,15 +17,16 @@ def bucket_name(project: str, stack: str, purpose: str) -> str:
         3 to 63 lower-case letters, digits and hyphens. A longer name ends in a hash of the whole instead,
         so that two long names never meet.
     """
-    return _limited(re.sub(r"[^a-z0-9]+", "-", f"{project}-{stack}-{purpose}".lower()).strip("-"), BUCKET_LIMIT)
+    return limited(re.sub(r"[^a-z0-9]+", "-", f"{project}-{stack}-{purpose}".lower()).strip("-"), BUCKET_LIMIT)
 
 
 def namespace_name(project: str, stack: str, purpose: str = "") -> str:
     """The Kubernetes namespace of a project's stack, as a whole or for a purpose; at most 63 characters, as above."""
-    return _limited("-".join(filter(None, (project, stack, purpose))), NAMESPACE_LIMIT)
+    return limited("-".join(filter(None, (project, stack, purpose))), NAMESPACE_LIMIT)
 
 
-def _limited(whole: str, limit: int) -> str:
+def limited(whole: str, limit: int) -> str:
+    """The name itself, or its beginning and a hash of the whole when it is longer than `limit` characters."""
     if len(whole) <= limit:
         return whole
     digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]

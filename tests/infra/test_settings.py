@@ -39,7 +39,7 @@ def test_an_absolute_home_is_taken_as_it_is(tmp_path):
     [
         (
             {"target": "locl"},
-            "target = 'locl' is not one of: local, kubernetes\nWhat to do: .* pulumi config set target local$",
+            "target = 'locl' is not one of: local, kubernetes, aws\nWhat to do: .* pulumi config set target local$",
         ),
         ({"project": "Flight Delays"}, "project = 'Flight Delays' must be 1 to 40 lower-case"),
         ({"project": "a" * 41}, "must be 1 to 40"),
@@ -89,8 +89,50 @@ def test_pulumi_yaml_describes_every_key_with_the_default_that_the_program_has(t
         return str(default).lower() if isinstance(default, bool) else str(default)  # as Pulumi writes it
 
     assert settings.load(get, stack="dev", directory=tmp_path / "infra") == load(tmp_path / "infra")
-    cluster = {"target": "kubernetes", "context": "kind"}
-    with_defaults = settings.load(lambda key: cluster.get(key) or get(key), stack="dev", directory=tmp_path / "infra")
-    assert with_defaults == load(tmp_path / "infra", **cluster)
-    assert set(declared) == asked | set(cluster)
+    targets = (
+        {"target": "kubernetes", "context": "kind"},
+        {"target": "aws", "account": "123456789012", "region": "eu-west-1"},
+    )
+    for given in targets:
+        with_defaults = settings.load(
+            lambda key, given=given: given.get(key) or get(key), stack="dev", directory=tmp_path / "infra"
+        )
+        assert with_defaults == load(tmp_path / "infra", **given)
+    assert set(declared) == asked.union(*targets)
     assert all(entry["description"] for entry in declared.values())
+
+
+AWS = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"account": ""}, "account = '' must be the account's 12 digits"),
+        ({"account": "12345"}, "account = '12345' must be the account's 12 digits"),
+        ({"region": ""}, "region = '' must be the name of a region"),
+        ({"region": "Ireland"}, "region = 'Ireland' must be the name of a region"),
+        ({"variant": "light"}, "variant = 'light' is not one of: platform, lite, storage, registry"),
+        ({"context": "kind"}, "context = 'kind' names a cluster, and the environment makes its own"),
+        ({"repository": "github.com/acme/flights"}, r"(?s)numbers of github.com/acme/flights.*repository-ids acme/flights"),
+        ({"repository": "github.com/acme", "repositoryIds": "1/2"}, "repository = 'github.com/acme' must be"),
+        ({"repository": "github.com/a/b/c", "repositoryIds": "1/2"}, "is not OWNER/REPOSITORY on GitHub"),
+        ({"repository": "gitlab.com/a/b", "repositoryIds": "1/2"}, "is about a repository on GitHub"),
+        ({"repository": "github.com/a/b", "repositoryIds": "1"}, "must be two numbers, OWNER/REPOSITORY, or none"),
+        ({"apiNetworks": "10.0.0.1/8"}, "is not a list of networks"),
+        ({"budget": "200"}, "budgetEmail = '' is needed with budget"),
+        ({"budget": "nan", "budgetEmail": "a@b.cd"}, "budget = 'nan' must be US dollars a month"),
+        ({"budget": "5", "budgetEmail": "me"}, "budgetEmail = 'me' is not an address"),
+    ],
+)
+def test_what_aws_can_t_take_is_refused_with_a_way_out(tmp_path, values, message):
+    with pytest.raises(PlatformError, match=message) as refusal:
+        load(tmp_path / "infra", **{key: value for key, value in {**AWS, **values}.items() if value})
+    assert "pulumi config set" in str(refusal.value)
+
+
+def test_only_the_whole_platform_has_a_cluster_on_aws(tmp_path):
+    found = {v: load(tmp_path / "infra", **AWS, variant=v) for v in ("platform", "lite", "storage", "registry")}
+    assert [v for v, chosen in found.items() if chosen.kubernetes is not None] == ["platform"]
+    assert {chosen.store.kind for chosen in found.values()} == {"s3"}
+    assert {chosen.store.region for chosen in found.values()} == {"eu-west-1"}

@@ -34,9 +34,21 @@ _OPTIONAL = {
     "apiServers": "api_servers",
     "serviceImage": "service_image",
     "pipelineImage": "pipeline_image",
+    "account": "account",
+    "region": "region",
+    "variant": "variant",
+    "privateEndpoint": "private_endpoint",
+    "apiNetworks": "api_networks",
+    "kubernetesVersion": "kubernetes_version",
+    "oidcProvider": "oidc_provider",
+    "budget": "budget",
+    "budgetEmail": "budget_email",
 }
 _DEFAULTS = Environment()
-_PROJECT_KEYS = ("target", "project", "package", "tracking", "serving", "monitoring", "registry")
+_PROJECT_KEYS = (
+    "target", "project", "package", "tracking", "serving", "monitoring", "registry", "repository", "repositoryIds",
+    "branch", "protect",
+)  # fmt: skip
 CONFIG_KEYS = frozenset(f"{PROGRAM}:{key}" for key in (*_PROJECT_KEYS, *_OPTIONAL))
 
 
@@ -61,24 +73,39 @@ def stack_config(spec: ProjectSpec, name: str) -> dict[str, str]:
     values = {"target": environment.target, "project": spec.slug}
     if not spec.choices.tracking:
         values["tracking"] = "false"
+    if environment.target != "local":
+        values |= _for_a_cluster(spec)
     if environment.target == "kubernetes":
-        values |= _for_a_cluster(spec, environment)
+        values["store"] = environment.store
+        if spec.project.registry:
+            values["registry"] = spec.project.registry
+    if environment.target == "aws":
+        values |= _for_aws(spec, environment)
     for key, field in _OPTIONAL.items():
+        if key == "store" and environment.target == "aws":  # always S3
+            continue
         if (value := getattr(environment, field)) != getattr(_DEFAULTS, field):
             values[key] = str(value).lower() if isinstance(value, bool) else str(value)
     return {f"{PROGRAM}:{key}": value for key, value in values.items()}
 
 
-def _for_a_cluster(spec: ProjectSpec, environment: Environment) -> dict[str, str]:
-    """What only a cluster has to know of the project: which of its images run there, and where they are."""
-    values = {"package": spec.package, "store": environment.store}
+def _for_a_cluster(spec: ProjectSpec) -> dict[str, str]:
+    """What only a cluster has to know of the project: which of its images run there."""
+    values = {"package": spec.package}
     if spec.choices.serving == "none":
         values["serving"] = "false"
     if not spec.choices.monitoring:
         values["monitoring"] = "false"
-    if spec.project.registry:
-        values["registry"] = spec.project.registry
     return values
+
+
+def _for_aws(spec: ProjectSpec, environment: Environment) -> dict[str, str]:
+    """What only AWS has to know of the project: whose CI may do what there, and whether data is protected."""
+    project = spec.project
+    values = {"repository": project.repository, "repositoryIds": project.repository_ids, "branch": project.branch}
+    if environment.protect:
+        values["protect"] = "true"
+    return {key: value for key, value in values.items() if value}
 
 
 def stack_file(spec: ProjectSpec, name: str) -> str:

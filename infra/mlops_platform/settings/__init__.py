@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_platform.settings import kubernetes, store, values
+from mlops_platform.settings import aws, kubernetes, store, values
+from mlops_platform.settings.aws import AwsSettings
 from mlops_platform.settings.kubernetes import KubernetesSettings
 from mlops_platform.settings.store import StoreSettings
 from mlops_platform.settings.values import Get
 
-__all__ = ["TARGETS", "KubernetesSettings", "Settings", "StoreSettings", "load"]
+__all__ = ["TARGETS", "AwsSettings", "KubernetesSettings", "Settings", "StoreSettings", "load"]
 
-TARGETS = ("local", "kubernetes")
+TARGETS = ("local", "kubernetes", "aws")
 _SLUG = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _SLUG_LIMIT = 40
 _PACKAGE = re.compile(r"[a-z_][a-z0-9_]*")
@@ -36,6 +37,7 @@ class Settings:
         mlflow_port: port of the MLflow server on loopback; 0 means any free one.
         registry_port: port of the container registry on loopback; 0 means any free one.
         kubernetes: what only an environment on a cluster has; None elsewhere.
+        aws: what only an environment on AWS has; None elsewhere.
     """
 
     stack: str
@@ -50,6 +52,7 @@ class Settings:
     mlflow_port: int = 0
     registry_port: int = 0
     kubernetes: KubernetesSettings | None = None
+    aws: AwsSettings | None = None
 
 
 def load(get: Get, *, stack: str, directory: Path) -> Settings:
@@ -65,6 +68,8 @@ def load(get: Get, *, stack: str, directory: Path) -> Settings:
     """
     target = values.one_of(get, "target", TARGETS)
     local = target == "local"
+    in_aws = aws.load(get) if target == "aws" else None
+    on_cluster = target == "kubernetes" or (in_aws is not None and in_aws.variant == "platform")
     ports = values.ports(get, "s3Port", "mlflowPort", *(("registryPort",) if local else ()))
     project = _project(get("project") or "mlops")
     return Settings(
@@ -73,13 +78,14 @@ def load(get: Get, *, stack: str, directory: Path) -> Settings:
         project=project,
         package=_package(get("package") or project.replace("-", "_")),
         home=_home(get("home"), stack, directory),
-        store=store.load(get, target=target, port=ports["s3Port"]),
+        store=store.on_aws(in_aws.region) if in_aws else store.load(get, target=target, port=ports["s3Port"]),
         tracking=values.flag(get, "tracking", default=True),
         serving=values.flag(get, "serving", default=True),
         monitoring=values.flag(get, "monitoring", default=True),
         mlflow_port=ports["mlflowPort"],
         registry_port=ports.get("registryPort", 0),
-        kubernetes=None if local else kubernetes.load(get, directory=directory),
+        kubernetes=kubernetes.load(get, directory=directory, made=in_aws is not None) if on_cluster else None,
+        aws=in_aws,
     )
 
 

@@ -27,7 +27,8 @@ class KubernetesSettings:
     """An environment on a cluster.
 
     Attributes:
-        context: of the kubeconfig; names the cluster, so that no other is ever changed by mistake.
+        context: of the kubeconfig; names the cluster, so that no other is ever changed by mistake. Empty where the
+            environment makes its own.
         size: one of `SIZES`: how many replicas, how much CPU, memory and storage.
         storage_class: of every volume; empty: the cluster's default.
         store_size: of each of the store's volumes, such as "50Gi"; empty: as the size says.
@@ -69,17 +70,21 @@ class KubernetesSettings:
     pipeline_image: str = ""
 
 
-def load(get: Get, *, directory: Path) -> KubernetesSettings:
+def load(get: Get, *, directory: Path, made: bool = False) -> KubernetesSettings:
     """Read and check what the configuration says of the cluster.
 
     Args:
         get: gives a key's value, or None when it isn't set.
         directory: the folder of Pulumi.yaml, to which a relative path belongs.
+        made: the environment makes the cluster.
 
     Raises:
         PlatformError: a value is out of its range; the message names the key and the command that sets it.
     """
-    if not (context := get("context") or ""):
+    context = get("context") or ""
+    if made and context:
+        raise values.refusal("context", context, "names a cluster, and the environment makes its own", "")
+    if not made and not context:
         rule = "must name the cluster's context in your kubeconfig (kubectl config get-contexts)"
         raise values.refusal("context", "", rule, "kind-kind")
     pipelines_host = values.url(get, "pipelinesHost", empty="to install one", example="https://kubeflow.example.com")

@@ -37,6 +37,11 @@ class StoreSettings:
     artifact_bucket: str = ""
 
 
+def on_aws(region: str) -> StoreSettings:
+    """S3 itself, in buckets that the environment makes."""
+    return StoreSettings(kind="s3", region=region)
+
+
 def load(get: Get, *, target: str, port: int) -> StoreSettings:
     """Read and check what the configuration says of the store.
 

@@ -1,4 +1,4 @@
-"""Which parts an environment on a cluster has, and in which namespace each of them runs."""
+"""Which parts an environment on a cluster has, in which namespace each of them runs, and at which port it answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ from mlops_platform.settings import Settings
 PLATFORM, SERVING, MONITORING = "", "serving", "monitoring"
 # Kubeflow's own manifests know no other name.
 KUBEFLOW = "kubeflow"
+# The port of each part's Service and pods.
+PORTS = {
+    "store": 9000,
+    "registry": 5000,
+    "database": 5432,
+    "tracking": 5000,
+    "service": 8000,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "grafana": 3000,
+    "drift": 9100,
+    "retraining": 9100,
+}
+MESH_PORT = 9094  # at which Alertmanager's pods talk to each other, over TCP and UDP
+PIPELINES_PORT = 8888  # of Kubeflow's server, by its own manifests
 _WORKLOADS = {"drift": 2}  # what Prometheus scrapes, and the report of each night
 
 
@@ -41,7 +56,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         PLATFORM: {
             "store": settings.store.kind != "s3",
             "setup": settings.store.kind != "s3",
-            "registry": not options.registry,
+            "registry": settings.target == "kubernetes" and not options.registry,
             "database": settings.tracking,
             "tracking": settings.tracking,
         },

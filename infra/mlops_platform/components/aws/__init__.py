@@ -1,0 +1,1 @@
+"""The parts of an environment on AWS, each a component of its own."""

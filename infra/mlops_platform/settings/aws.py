@@ -1,0 +1,160 @@
+"""What only an environment on AWS has to decide."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from mlops_platform.errors import PlatformError
+from mlops_platform.settings import values
+from mlops_platform.settings.values import Get
+
+# What an environment consists of: all of it; what a team with a cluster of its own needs; its store or registry alone.
+VARIANTS = ("platform", "lite", "storage", "registry")
+OIDC_PROVIDERS = ("create", "existing")
+GITHUB, GITLAB = "github.com", "gitlab.com"
+# Repositories on GitHub made before 2026-07-15, and those on GitHub Enterprise Server, have no numbers in the subject.
+NO_IDS = "none"
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
+_VERSION = re.compile(r"1\.[0-9]{2}")
+_REPOSITORY = re.compile(r"(github\.com|gitlab\.com)(/[A-Za-z0-9_.-]+){2,20}")
+_IDS = re.compile(r"[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
+_BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
+_EMAIL = re.compile(r"[^\s@\"<>]+@[^\s@\"<>]+\.[^\s@\"<>]+")
+_GITHUB_PARTS = 3  # the host, the owner, the repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsSettings:
+    """An environment on AWS.
+
+    Attributes:
+        account: number of the account, so that no other one is ever changed by mistake.
+        region: that everything is in.
+        variant: one of `VARIANTS`.
+        private_endpoint: whether the cluster's API server is reached from inside its network only.
+        api_networks: CIDRs from which a public API server is reached.
+        kubernetes_version: of the cluster; empty: the newest that EKS takes for its standard.
+        repository: host and path of the code, such as "github.com/acme/flights"; empty: no identity for CI.
+        repository_ids: numbers of the owner and the repository on GitHub, such as "1296269/501"; `NO_IDS` where its
+            tokens carry none.
+        branch: from which CI trains and applies infra/.
+        oidc_provider: "create" makes the account's identity provider for that host, "existing" uses the one it has.
+        budget: US dollars a month at which the alarm goes off; 0: there is none.
+        budget_email: who is told.
+        protect: whether the engine refuses to delete what holds data.
+    """
+
+    account: str
+    region: str
+    variant: str = VARIANTS[0]
+    private_endpoint: bool = False
+    api_networks: tuple[str, ...] = ("0.0.0.0/0",)
+    kubernetes_version: str = ""
+    repository: str = ""
+    repository_ids: str = ""
+    branch: str = "main"
+    oidc_provider: str = OIDC_PROVIDERS[0]
+    budget: float = 0.0
+    budget_email: str = ""
+    protect: bool = False
+
+
+def load(get: Get) -> AwsSettings:
+    """Read and check what the configuration says of AWS.
+
+    Args:
+        get: gives a key's value, or None when it isn't set.
+
+    Raises:
+        PlatformError: a value is missing or out of its range; the message names the key and the command that sets it.
+    """
+    repository, ids = _repository(get)
+    budget, email = _budget(get)
+    return AwsSettings(
+        account=_needed(
+            get, "account", _ACCOUNT, "must be the account's 12 digits (aws sts get-caller-identity)", "123456789012"
+        ),
+        region=_needed(get, "region", _REGION, "must be the name of a region", "eu-west-1"),
+        variant=values.one_of(get, "variant", VARIANTS),
+        private_endpoint=values.flag(get, "privateEndpoint", default=False),
+        api_networks=_networks(get),
+        kubernetes_version=_matching(get, "kubernetesVersion", _VERSION, "is not a version of Kubernetes", "1.36"),
+        repository=repository,
+        repository_ids=ids,
+        branch=_matching(get, "branch", _BRANCH, "is not the name of a branch", "main") or AwsSettings.branch,
+        oidc_provider=values.one_of(get, "oidcProvider", OIDC_PROVIDERS),
+        budget=budget,
+        budget_email=email,
+        protect=values.flag(get, "protect", default=False),
+    )
+
+
+def _repository(get: Get) -> tuple[str, str]:
+    repository = _matching(
+        get,
+        "repository",
+        _REPOSITORY,
+        "must be the code's host and path, on github.com or gitlab.com",
+        "github.com/acme/flights",
+    )
+    ids = get("repositoryIds") or ""
+    on_github = repository.startswith(f"{GITHUB}/")
+    if on_github and repository.count("/") != _GITHUB_PARTS - 1:
+        raise values.refusal("repository", repository, "is not OWNER/REPOSITORY on GitHub", "github.com/acme/flights")
+    if on_github and not ids:
+        raise PlatformError(
+            f"The numbers of {repository} and its owner are not known, and GitHub's tokens carry them: its CI could not"
+            " be told from somebody else's",
+            f"Find them (seedbed repository-ids {repository.removeprefix(GITHUB + '/')}) and set them: pulumi config"
+            " set repositoryIds OWNER/REPOSITORY. A repository made before 2026-07-15 that didn't opt in has none:"
+            f" pulumi config set repositoryIds {NO_IDS}",
+        )
+    if ids and not on_github:
+        raise values.refusal(
+            "repositoryIds", ids, "is about a repository on GitHub, and repository names none there", ""
+        )
+    if ids not in {"", NO_IDS} and not _IDS.fullmatch(ids):
+        raise values.refusal("repositoryIds", ids, f"must be two numbers, OWNER/REPOSITORY, or {NO_IDS}", "1296269/501")
+    return repository, ids
+
+
+def _budget(get: Get) -> tuple[float, str]:
+    value, email = get("budget") or "0", get("budgetEmail") or ""
+    try:
+        budget = float(value)
+    except ValueError:
+        budget = -1.0
+    if not 0 <= budget < 1e9:  # noqa: PLR2004 - no NaN either
+        raise values.refusal("budget", value, "must be US dollars a month, or 0 for no alarm", "200")
+    if email and not _EMAIL.fullmatch(email):
+        raise values.refusal("budgetEmail", email, "is not an address", "ml@example.com")
+    if bool(budget) != bool(email):
+        key, other = ("budgetEmail", "budget") if budget else ("budget", "budgetEmail")
+        raise values.refusal(key, "", f"is needed with {other}: an alarm goes off at an amount, and tells somebody", "")
+    return budget, email
+
+
+def _networks(get: Get) -> tuple[str, ...]:
+    value = get("apiNetworks") or ""
+    try:
+        found = tuple(str(ipaddress.ip_network(part.strip())) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        rule = f"is not a list of networks with commas between them: {error}"
+        raise values.refusal("apiNetworks", value, rule, "203.0.113.0/24") from None
+    return found or AwsSettings.api_networks
+
+
+def _needed(get: Get, key: str, pattern: re.Pattern[str], rule: str, example: str) -> str:
+    if not (value := _matching(get, key, pattern, rule, example)):
+        raise values.refusal(key, "", rule, example)
+    return value
+
+
+def _matching(get: Get, key: str, pattern: re.Pattern[str], rule: str, example: str) -> str:
+    value = get(key) or ""
+    if value and not pattern.fullmatch(value):
+        raise values.refusal(key, value, rule, example)
+    return value
