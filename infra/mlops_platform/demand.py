@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_platform import settings as all_settings
-from mlops_platform.components.kubernetes import layout, quantities
+from mlops_platform.components.kubernetes import layout, quantities, rights
 from mlops_platform.errors import PlatformError
 from mlops_platform.names import namespace_name
 from mlops_platform.settings import Settings
@@ -59,11 +59,12 @@ def demand(settings: Settings) -> dict[str, Any]:
     Returns:
         `workloads`: name, cpu, memory and storage of each pod of a kind, and how many at the start (or, with `spread`,
         of all its pods together); what runs only now and then is left out. `rights`: group, resource and whether it is
-        in a namespace. The rest is named as in the settings; an empty value means that nothing of that sort is needed.
+        in a namespace. `grants`: as `rights.granted` gives them. The rest is named as in the settings; an empty value means that nothing of that sort is needed.
     """
     options = settings.kubernetes
     assert options is not None  # noqa: S101 - `settings.load` sets them for this target
     kubeflow = options.pipelines == "install"
+    present = {part.name for part in layout.parts(settings)}
     namespaced = {**_NAMESPACED}
     if options.domain:
         namespaced["networking.k8s.io"] = ("ingresses", "networkpolicies")
@@ -74,7 +75,7 @@ def demand(settings: Settings) -> dict[str, Any]:
         "definitions": list(_KUBEFLOW_DEFINITIONS) if kubeflow else [],
         "workloads": _workloads(settings, kubeflow=kubeflow),
         "storage_class": options.storage_class,
-        "node_port": 0 if options.registry else options.registry_port,
+        "node_port": options.registry_port if "registry" in present else 0,
         "ingress": bool(options.domain),
         "ingress_class": options.ingress_class,
         "cluster_issuer": options.cluster_issuer,
@@ -83,6 +84,7 @@ def demand(settings: Settings) -> dict[str, Any]:
             *_rights(namespaced, namespaced=True),
             *(right for table in cluster_wide for right in _rights(table, namespaced=False)),
         ],
+        "grants": rights.granted(settings),
     }
 
 

@@ -51,8 +51,8 @@ def declare(found, cluster):
     api = kubeconfig.find(cluster.context, {"KUBECONFIG": str(cluster.kubeconfig)})
     kubeflow = kubernetes.core.v1.Namespace("kubeflow", metadata=found.metadata("kubeflow", "kubeflow"))
     namespaces = Namespaces("namespaces", cluster=found)
-    access = Access("access", cluster=found, namespaces=namespaces, api=api, kubeflow=kubeflow.metadata["name"])
-    return {"kubeconfig": access.kubeconfig}
+    access = Access("access", cluster=found, namespaces=namespaces, kubeflow=kubeflow.metadata["name"])
+    return {"kubeconfig": access.kubeconfig(api)}
 
 
 def deployment(image):

@@ -24,7 +24,6 @@ def accounts(cluster):
     import pulumi_kubernetes as kubernetes
 
     from mlops_platform.components.kubernetes.access import Access
-    from mlops_platform.components.kubernetes.kubeconfig import ApiServer
     from mlops_platform.components.kubernetes.monitoring.project import ProjectFiles
     from mlops_platform.components.kubernetes.monitoring.prometheus import Prometheus
     from mlops_platform.components.kubernetes.namespaces import Namespaces
@@ -32,7 +31,7 @@ def accounts(cluster):
     namespaces = Namespaces("namespaces", cluster=cluster)
     kubeflow = kubernetes.core.v1.Namespace("kubeflow", metadata=cluster.metadata("kubeflow", "kubeflow"))
     name = kubeflow.metadata["name"]
-    Access("access", cluster=cluster, namespaces=namespaces, api=ApiServer("https://localhost", ""), kubeflow=name)
+    Access("access", cluster=cluster, namespaces=namespaces, kubeflow=name)
     files = ProjectFiles(prometheus={}, rules={}, alertmanager={}, dashboards={}, provisioning={})
     Prometheus("prometheus", cluster=cluster, namespaces=namespaces, files=files, monitors=())
 

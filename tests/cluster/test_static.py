@@ -66,6 +66,32 @@ def test_every_container_that_listens_is_asked_whether_it_is_well(record, config
 
 
 @pytest.mark.parametrize("case", platform.CASES)
+def test_every_pod_runs_under_an_account_of_its_component_and_gets_no_token_but_prometheus(record, configured, case):
+    objects = platform.declared(record, configured, case).objects
+    accounts = {
+        (o["metadata"]["namespace"], o["metadata"]["name"]): o for o in objects if o["kind"] == "ServiceAccount"
+    }
+    assert {account["automountServiceAccountToken"] for account in accounts.values()} == {False}
+    with_token = set()
+    for namespace, component, pod in pods(objects):
+        assert pod.get("serviceAccountName") == component
+        assert (namespace, component) in accounts
+        if pod.get("automountServiceAccountToken") is not False:
+            with_token.add(component)
+    assert with_token <= {"prometheus"}
+
+
+def pods(objects):
+    """Namespace, component and specification of the pods that each workload makes."""
+    for item in objects:
+        spec = item.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template is not None:
+            component = template["metadata"]["labels"]["app.kubernetes.io/component"]
+            yield item["metadata"]["namespace"], component, template["spec"]
+
+
+@pytest.mark.parametrize("case", platform.CASES)
 def test_the_engine_waits_for_workloads_and_not_for_the_services_before_them(record, configured, case):
     # The engine works on four resources a core at once. That many Services that wait for pods would keep it from ever
     # making the pods.

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.cluster.fixtures import ROOT
 from tests.conftest import Result
-from tests.e2e.cluster_project import generate
+from tests.e2e.cluster_project import generate, kubectl
 
 pytestmark = pytest.mark.engine
 LABEL = "seedbed/environment=whole-environment.dev"
@@ -125,6 +125,23 @@ def versions(cluster):
         for version, kind in kinds
         for item in cluster.api.list(version, kind, labels=LABEL)
     }
+
+
+def test_a_release_stays_when_a_newer_program_changes_the_service_beside_it(up, cluster):
+    if cluster.kubectl is None:
+        pytest.skip("there is no kubectl")
+    kubectl(cluster, "set", "image", "deployment/service", "service=docker.io/acme/penguins:2", "-n", SERVING)
+    program = up.root / "infra/mlops_platform/components/kubernetes/service.py"
+    text = program.read_text()
+    newer = text.replace("_LOG_FILES, _LOG_FILE_MEBIBYTES, _LOGS = 16,", "_LOG_FILES, _LOG_FILE_MEBIBYTES, _LOGS = 8,")
+    assert newer != text
+    program.write_text(newer)
+    assert up.run("up", "dev", "--json").json["changes"] == {"update": 1}
+    pod = cluster.api.get("apps/v1", "Deployment", "service", SERVING)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == "docker.io/acme/penguins:2"
+    assert {"name": "LOG_FILES", "value": "8"} in container["env"]
+    assert up.run("up", "dev", "--json").json["changes"] == {}
 
 
 def test_what_was_deleted_by_hand_shows_as_drift_and_comes_back(up, cluster):

@@ -137,6 +137,7 @@ WITHOUT_RIGHTS = [
         (_EVERY_VERB, "pods", namespace, ""),
         (_EVERY_VERB, "secrets", namespace, ""),
         (_EVERY_VERB, "configmaps", namespace, ""),
+        ("create", "serviceaccounts/token", namespace, name),
         ("get create", "services/proxy", KUBEFLOW, "ml-pipeline:8888"),
         ("list", "namespaces", "", ""),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlops_platform import demand, targets
-from mlops_platform.components.kubernetes import quantities
+from mlops_platform.components.kubernetes import quantities, rights
 from mlops_platform.components.kubernetes.monitoring import project
 from mlops_platform.components.kubernetes.monitoring.project import ProjectFiles
 from mlops_platform.names import namespace_name
@@ -109,6 +109,23 @@ def test_namespaces_and_the_node_port(recorded, values):
     assert sorted(said["namespaces"]) == sorted(item["metadata"]["name"] for item in declared.all("Namespace"))
     ports = {p.get("nodePort") for s in declared.all("Service") for p in s["spec"]["ports"]} - {None}
     assert ports == {said["node_port"]}
+
+
+@pytest.mark.parametrize("values", [{}, {"monitoring": "false"}, {"serving": "false"}])
+def test_the_rights_that_are_granted_are_those_of_the_roles(recorded, configured, values):
+    declared, _ = recorded(**values)
+    written = {
+        (role["metadata"]["namespace"], group, resource, name, tuple(rule["verbs"]))
+        for role in declared.all("Role")
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    }
+    granted = rights.granted(configured(**{"pipelines": "none", **values}))
+    said = {(g["namespace"], g["group"], g["resource"], g["name"], tuple(g["verbs"])) for g in granted}
+    assert written == said
+    assert not declared.all("ClusterRole")
 
 
 def test_kubeflow_brings_its_namespace_definitions_and_room(configured):

@@ -114,7 +114,7 @@ class TestStore:
     @pytest.mark.parametrize(
         ("endpoint", "host", "port", "secure", "address"),
         [
-            ("", "s3.amazonaws.com", 443, True, "s3.amazonaws.com"),
+            ("", "s3.eu-west-1.amazonaws.com", 443, True, "s3.eu-west-1.amazonaws.com"),
             ("https://s3.acme.com", "s3.acme.com", 443, True, "s3.acme.com"),
             ("https://s3.acme.com:9443", "s3.acme.com", 9443, True, "s3.acme.com:9443"),
             ("http://s3.acme.com", "s3.acme.com", 80, False, "s3.acme.com"),
@@ -136,6 +136,32 @@ class TestStore:
                 change(credentials=digest).find("Deployment", name)["spec"]["template"] for digest in ("one", "two")
             )
             assert before != after
+
+
+class TestIdentities:
+    """Where pods have identities that the store knows, and no keys."""
+
+    def test_nothing_mentions_keys(self):
+        manifests = change(endpoint="", credentials=None)
+        assert "mlpipeline-minio-artifact" not in json.dumps(manifests.objects)
+        for name in ("ml-pipeline", "ml-pipeline-ui"):
+            template = manifests.find("Deployment", name)["spec"]["template"]
+            assert "seedbed/credentials" not in template["metadata"].get("annotations", {})
+
+    def test_servers_have_empty_ones_which_means_as_who_they_are(self):
+        api = variables(change(endpoint="", credentials=None), "ml-pipeline", "ml-pipeline-api-server")
+        assert {api["OBJECTSTORECONFIG_ACCESSKEY"], api["OBJECTSTORECONFIG_SECRETACCESSKEY"]} == {""}
+        ui = variables(change(endpoint="", credentials=None), "ml-pipeline-ui")
+        assert {ui["AWS_ACCESS_KEY_ID"], ui["AWS_SECRET_ACCESS_KEY"], ui["MINIO_ACCESS_KEY"]} == {""}
+
+    def test_so_do_runs_and_argo(self):
+        manifests = change(endpoint="", credentials=None)
+        providers = yaml.safe_load(manifests.find("ConfigMap", "kfp-launcher")["data"]["providers"])
+        assert providers["s3"]["default"]["credentials"] == {"fromEnv": True}
+        argo = manifests.find("ConfigMap", "workflow-controller-configmap")["data"]["artifactRepository"]
+        kept = yaml.safe_load(argo)["s3"]
+        assert kept["useSDKCreds"] is True
+        assert not {"accessKeySecret", "secretKeySecret"} & set(kept)
 
 
 class TestAuthority:

@@ -20,6 +20,8 @@ from mlops_platform.errors import PlatformError
 
 __all__ = ["monitored", "project"]
 NAMESPACE = "flights-prod-monitoring"
+# How the engine is told that a value is a secret.
+SECRET_MARK, SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 
 
 @pytest.fixture
@@ -122,6 +124,74 @@ def test_a_retraining_is_submitted_to_kubeflow_with_the_image_that_submits_it(mo
     assert variables["PIPELINE_STORAGE_CLASS"] == "fast"
     assert container["command"][:4] == ["python", "-m", "flights.monitoring", "receive"]
     assert not {"AWS_ACCESS_KEY_ID", "PREDICTION_LOG"} & variables.keys()
+
+
+ELSEWHERE = {"pipelinesHost": "https://kubeflow.example.com", "pipelines_host": "https://kubeflow.example.com"}
+IDENTITY = ("KFP_TOKEN", "KFP_TOKEN_FILE", "KFP_CA_FILE", "KFP_NAMESPACE")
+
+
+@pytest.fixture
+def known_as(monkeypatch):
+    """Set what `up` is run with; what isn't named is unset."""
+
+    def set_variables(**values):
+        for name in IDENTITY:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in values.items():
+            monkeypatch.setenv(name, str(value))
+
+    return set_variables
+
+
+def test_a_kubeflow_elsewhere_is_told_who_asks_for_a_retraining(monitored, known_as, tmp_path):
+    (tmp_path / "token").write_text("the-teams-token\n")
+    (tmp_path / "ca").write_text("-----BEGIN CERTIFICATE-----\n")
+    for given in ({"KFP_TOKEN": "the-teams-token"}, {"KFP_TOKEN_FILE": tmp_path / "token"}):
+        known_as(**given, KFP_CA_FILE=tmp_path / "ca", KFP_NAMESPACE="team")
+        recorded = monitored(**ELSEWHERE)
+        root = mount(recorded, "Deployment", "retraining", tmp_path / next(iter(given)))
+        variables = variables_of(container_of(recorded, "Deployment", "retraining"))
+        assert variables["KFP_NAMESPACE"] == "team"
+        assert (root / variables["KFP_TOKEN_FILE"].lstrip("/")).read_text() == "the-teams-token"
+        assert (root / variables["KFP_CA_FILE"].lstrip("/")).read_text() == "-----BEGIN CERTIFICATE-----"
+        assert "KFP_TOKEN" not in variables
+        public = json.dumps([found for found in recorded.objects if found["kind"] != "Secret"])
+        assert "the-teams-token" not in public
+        holders = {
+            name for kind, name in _workloads(recorded) if "pipelines-identity" in str(pod_of(recorded, kind, name))
+        }
+        assert holders == {"retraining"}
+
+
+def test_a_token_for_a_kubeflow_elsewhere_is_a_secret_of_the_state(monitored, known_as):
+    known_as(KFP_TOKEN="the-teams-token")
+    made = [r for r in monitored(**ELSEWHERE).resources if "the-teams-token" in str(r.inputs)]
+    assert [r.name for r in made] == ["pipelines-identity"]
+    assert made[0].inputs["stringData"] == {SECRET_MARK: SECRET_SIGNATURE, "value": {"token": "the-teams-token"}}
+
+
+@pytest.mark.parametrize("values", [{}, ELSEWHERE])
+def test_without_an_identity_nothing_is_said_and_our_own_kubeflow_is_told_nothing(monitored, known_as, values):
+    known_as()
+    before = monitored(**values)
+    if not values:
+        known_as(KFP_TOKEN="of-another-server", KFP_NAMESPACE="team", KFP_TOKEN_FILE="/nowhere")
+    after = monitored(**values)
+    assert sorted(map(str, after.objects)) == sorted(map(str, before.objects))
+    assert not set(IDENTITY) & variables_of(container_of(after, "Deployment", "retraining")).keys()
+
+
+@pytest.mark.parametrize("variable", ["KFP_TOKEN_FILE", "KFP_CA_FILE"])
+@pytest.mark.parametrize(
+    ("name", "problem"), [("missing", "can't be read"), ("empty", "is empty"), ("", "can't be read")]
+)
+def test_an_identity_that_can_not_be_read_is_refused(monitored, known_as, tmp_path, variable, name, problem):
+    (tmp_path / "empty").write_text("\n")
+    known_as(**{variable: tmp_path / name})
+    with pytest.raises(PlatformError, match=problem) as refused:
+        monitored(**ELSEWHERE)
+    assert f"{variable} names {tmp_path / name}" in refused.value.problem
+    assert variable in refused.value.remedy
 
 
 def test_drift_is_looked_for_where_the_service_logs_with_keys_of_its_own(monitored):
@@ -326,10 +396,28 @@ def test_grafana_lets_nobody_in_without_a_password_and_asks_nobody_outside(monit
     assert len(set(secrets.values())) == 2
     for name in ("USERS_ALLOW_SIGN_UP", "AUTH_ANONYMOUS_ENABLED", "ANALYTICS_REPORTING_ENABLED",
                  "ANALYTICS_CHECK_FOR_UPDATES", "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "NEWS_NEWS_FEED_ENABLED",
-                 "SNAPSHOTS_EXTERNAL_ENABLED", "PLUGINS_PREINSTALL_AUTO_UPDATE"):  # fmt: skip
+                 "SNAPSHOTS_EXTERNAL_ENABLED"):  # fmt: skip
         assert variables[f"GF_{name}"] == "false", name
     assert variables["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
     assert "GF_SERVER_ROOT_URL" not in variables
+
+
+def test_grafana_starts_the_data_sources_that_the_project_names_and_no_others(monitored, own_project):
+    def left_out(recorded):
+        return set(
+            variables_of(container_of(recorded, "Deployment", "grafana"))["GF_PLUGINS_DISABLE_PLUGINS"].split(",")
+        )
+
+    before = left_out(monitored(folder=own_project))
+    assert "prometheus" not in before
+    assert {"loki", "tempo", "grafana-lokiexplore-app"} <= before
+    loki = {"name": "Logs", "type": "loki", "access": "proxy", "url": "http://loki.logs.svc:3100"}
+    added = yaml.safe_dump({"apiVersion": 1, "datasources": [loki]})
+    (own_project / "grafana/provisioning/datasources/loki.yml").write_text(added)
+    plugins = own_project / "grafana/provisioning/plugins"
+    plugins.mkdir()
+    (plugins / "apps.yml").write_text(yaml.safe_dump({"apiVersion": 1, "apps": [{"type": "grafana-lokiexplore-app"}]}))
+    assert before - left_out(monitored(folder=own_project)) == {"loki", "grafana-lokiexplore-app"}
 
 
 def test_grafana_knows_its_address_where_it_is_published(monitored):

@@ -1,7 +1,7 @@
 """Quotas, policies and accounts against the pods that the parts of an environment really declare."""
 
 import pytest
-from tests.infra.kubernetes import monitored
+from tests.infra.kubernetes import can_i, monitored
 from tests.infra.kubernetes.network_policies import Pod, dangling
 from tests.infra.kubernetes.stores import FakeStore
 from tests.infra.kubernetes.test_namespaces import hard, number
@@ -79,6 +79,15 @@ def workloads(recorded):
         template = spec["template"]
         twice = 2 if rolling or o["kind"] in {"Job", "CronJob"} else 1
         yield o["metadata"]["namespace"], template["metadata"]["labels"], template["spec"], most * twice
+
+
+def test_each_account_that_a_part_has_is_among_those_that_are_asked_about(environment):
+    accounts = {
+        f"{account['metadata']['namespace']}:{account['metadata']['name']}"
+        for account in environment(size="ha").all("ServiceAccount")
+    }
+    assert len(accounts) > 5
+    assert accounts <= {row.account for row in can_i.ROWS}
 
 
 def effective(pod, kind, resource):

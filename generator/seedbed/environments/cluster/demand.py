@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from seedbed.environments import questions
 from seedbed.environments.project import Project
-from seedbed.environments.stack_config import PROGRAM, stack_config
-from seedbed.errors import InfrastructureError, SpecError
-
-_SECONDS = 60.0
-_REFUSED = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +44,25 @@ class Right:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
+@dataclass(frozen=True)
+class Grant:
+    """What `up` allows an account of the environment's own.
+
+    Attributes:
+        namespace: in which.
+        group: of the API.
+        resource: plural; a subresource after a slash.
+        name: of the only object; empty: all of them.
+        verbs: what may be done.
+    """
+
+    namespace: str
+    group: str
+    resource: str
+    name: str
+    verbs: list[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Demand:
     """As `mlops_platform.demand` describes it; what is empty or zero is not needed."""
@@ -67,6 +78,7 @@ class Demand:
     cluster_issuer: str
     scales: bool
     rights: list[Right]
+    grants: list[Grant] = field(default_factory=list)
 
 
 def ask(project: Project, name: str) -> Demand:
@@ -76,21 +88,10 @@ def ask(project: Project, name: str) -> Demand:
         SpecError: infra/ refuses a value of the environment's configuration.
         InfrastructureError: it has no answer: it is damaged, or of a version without clusters.
     """
-    config = {key.removeprefix(f"{PROGRAM}:"): value for key, value in stack_config(project.spec, name).items()}
-    result = subprocess.run(
-        [sys.executable, "-m", "mlops_platform.demand"],
-        cwd=project.infra, input=json.dumps({"stack": name, "config": config}), text=True, capture_output=True,
-        timeout=_SECONDS, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": ""},
-    )  # fmt: skip
-    if result.returncode not in {0, _REFUSED}:
-        said = result.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise InfrastructureError(
-            f"{project.infra} can't say what environment '{name}' needs of a cluster: {said[0]}",
-            hint="Restore infra/ from the project's history, or generate the project with this seedbed.",
-        )
-    answer: dict[str, Any] = json.loads(result.stdout)
-    if result.returncode == _REFUSED:
-        raise SpecError(answer["problem"], hint=f"Set another value in [environments.{name}] of seedbed.toml.")
+    about = f"what environment '{name}' needs of a cluster"
+    answer: dict[str, Any] = questions.answer(project, name, "demand", about)
     answer["workloads"] = [Workload(**workload) for workload in answer["workloads"]]
     answer["rights"] = [Right(**right) for right in answer["rights"]]
+    # The infra/ of an older project doesn't say it.
+    answer["grants"] = [Grant(**grant) for grant in answer.get("grants", ())]
     return Demand(**answer)

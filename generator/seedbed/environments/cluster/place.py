@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed import naming
-from seedbed.environments.cluster import connection, demand, leftovers, preflight, workloads
+from seedbed.environments.cluster import connection, demand, leftovers, preflight, release, workloads
 from seedbed.environments.cluster.connection import Api
 from seedbed.environments.cluster.errors import NoSuchContextError, UnreachableError
-from seedbed.environments.cluster.preflight import Finding
+from seedbed.environments.cluster.finding import Finding
 from seedbed.environments.inventory import Inventory
 from seedbed.environments.places import Running
 from seedbed.environments.project import Project
@@ -62,7 +62,7 @@ class OnCluster:
         return sorted(names | set(self._recorded_namespaces()))
 
     def prepare(self, say: Callable[[str], None], *, skip_checks: bool) -> list[str]:
-        """Check the cluster, and obtain Kubeflow's manifests where the environment installs it.
+        """Check the cluster, record a release, and obtain Kubeflow's manifests where the environment installs it.
 
         Raises:
             SeedbedError: the cluster can't be reached, or can't take the environment.
@@ -79,7 +79,9 @@ class OnCluster:
                 hint="Put these right and run the command again; --skip-checks goes on in spite of them.",
                 details={"findings": [finding.as_dict() for finding in found]},
             )
-        self._bring_manifests(say)
+        if released := release.find(api, self.recorded):
+            release.record(self.project, self.name, released, say)
+        self.bring_manifests(say)
         return [str(finding) for finding in found]
 
     def reach(self) -> None:
@@ -172,7 +174,12 @@ class OnCluster:
             )
         ]
 
-    def _bring_manifests(self, say: Callable[[str], None]) -> None:
+    def bring_manifests(self, say: Callable[[str], None]) -> None:
+        """Obtain Kubeflow's manifests, where the environment installs it and they are not there.
+
+        Raises:
+            SeedbedError: the spec names a file that isn't there, or none can be obtained.
+        """
         environment = environment_of(self.project.spec, self.name)
         if environment.pipelines != "install" or environment.pipelines_host:
             return

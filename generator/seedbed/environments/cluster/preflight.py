@@ -6,13 +6,13 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-from seedbed.environments.cluster import room
+from seedbed.environments.cluster import rights, room
 from seedbed.environments.cluster.connection import Api
-from seedbed.environments.cluster.demand import Demand, Right
+from seedbed.environments.cluster.demand import Demand
 from seedbed.environments.cluster.errors import NotAllowedError
+from seedbed.environments.cluster.finding import Finding
 from seedbed.environments.cluster.kinds import WORKERS
 from seedbed.environments.cluster.leftovers import ENVIRONMENT_LABEL
 
@@ -20,29 +20,6 @@ from seedbed.environments.cluster.leftovers import ENVIRONMENT_LABEL
 OLDEST = (1, 29)
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _DEFAULT_INGRESS = "ingressclass.kubernetes.io/is-default-class"
-_VERBS = ("create", "patch", "delete")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about the cluster that the person should know.
-
-    Attributes:
-        level: an error would make `up` fail half-way; a warning would not.
-        what: the fact.
-        do: what to do about it.
-    """
-
-    level: Literal["error", "warning"]
-    what: str
-    do: str
-
-    def __str__(self) -> str:
-        return f"{self.what}. {self.do}"
-
-    def as_dict(self) -> dict[str, str]:
-        """The finding as `--json` shows it."""
-        return asdict(self)
 
 
 def look(api: Api, demand: Demand, environment: str, recorded_namespaces: Iterable[str] = ()) -> list[Finding]:
@@ -59,7 +36,7 @@ def look(api: Api, demand: Demand, environment: str, recorded_namespaces: Iterab
     """
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("the version", lambda: _version(api)),
-        ("your rights", lambda: _rights(api, demand)),
+        ("your rights", lambda: rights.check(api, demand)),
         ("whether the namespaces are free", lambda: _namespaces(api, demand, environment)),
         ("what the state records", lambda: _recorded(api, environment, recorded_namespaces)),
         ("whether there is another Kubeflow", lambda: _kubeflow(api, demand, environment)),
@@ -94,46 +71,6 @@ def _version(api: Api) -> Iterator[Finding]:
             f"The cluster runs Kubernetes {version['gitVersion']}, and the oldest that works is {oldest}",
             "Upgrade the cluster, or use another one",
         )
-
-
-def _rights(api: Api, demand: Demand) -> Iterator[Finding]:
-    if _may(api, Right("*", "*", namespaced=False), "*", ""):
-        return
-    # The namespaces need not exist yet: a right in one of them is then asked for by its future name.
-    namespace = demand.namespaces[0]
-    asked = [(right, verb) for right in demand.rights for verb in _VERBS]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        answers = list(pool.map(lambda a: _may(api, a[0], a[1], namespace if a[0].namespaced else ""), asked))
-    for namespaced, where in ((False, "on the cluster itself"), (True, f"in namespace {namespace}")):
-        lacking: dict[Right, list[str]] = {}
-        for (right, verb), allowed in zip(asked, answers, strict=True):
-            if not allowed and right.namespaced is namespaced:
-                lacking.setdefault(right, []).append(verb)
-        if lacking:
-            by_verbs: dict[str, list[str]] = {}
-            for right, verbs in lacking.items():
-                by_verbs.setdefault(", ".join(verbs), []).append(right.full_name)
-            listed = "; ".join(f"{verbs}: {', '.join(names)}" for verbs, names in by_verbs.items())
-            without = demand.kubeflow_namespace and not namespaced
-            less = '; pipelines = "none" needs fewer' if without else ""
-            yield Finding(
-                "error",
-                f"Your account lacks rights {where}: {listed}",
-                f"Ask the cluster's administrator for them{less}",
-            )
-
-
-def _may(api: Api, right: Right, verb: str, namespace: str) -> bool:
-    attributes = {"group": right.group, "resource": right.resource, "verb": verb}
-    if namespace:
-        attributes["namespace"] = namespace
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    answer = api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-    return bool(answer.get("status", {}).get("allowed"))
 
 
 def _owner(found: dict[str, Any]) -> str:

@@ -4,61 +4,34 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
-from mlops_platform.components.kubernetes import accounts, layout
+from mlops_platform.components.kubernetes import accounts, layout, rights
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.kubeconfig import ApiServer
 from mlops_platform.components.kubernetes.namespaces import Namespaces
+from mlops_platform.components.kubernetes.rights import Rules
 
 CI = "ci"
-_LOOK = ["get", "list", "watch"]
-# For `kubectl set image` and `kubectl rollout` of the one Deployment. Whoever may change it can run any image that the
-# namespace admits, with what can be mounted there: so nothing but the service lives in it.
-_DEPLOY: list[dict[str, Any]] = [
-    {"api_groups": ["apps"], "resources": ["deployments"], "resource_names": ["service"], "verbs": [*_LOOK, "patch"]},
-    {"api_groups": ["apps"], "resources": ["replicasets"], "verbs": _LOOK},
-    {"api_groups": [""], "resources": ["pods"], "verbs": _LOOK},
-]
-# Kubeflow asks nobody who they are, so its server isn't published: the API server passes requests on for those whom it
-# knows. GET and POST are enough to submit a run and to follow it. Of the two forms, kfp's own client uses the second.
-_PIPELINES_SERVICES = ("ml-pipeline:8888", "ml-pipeline:http")
-_SUBMIT: list[dict[str, Any]] = [
-    {
-        "api_groups": [""],
-        "resources": ["services/proxy"],
-        "resource_names": list(_PIPELINES_SERVICES),
-        "verbs": ["get", "create"],
-    },
-]
 
 
 class Access(pulumi.ComponentResource):
-    """The account with which CI deploys the service and submits pipelines, and nothing more.
+    """What CI may do: deploy the service, submit pipelines, and nothing more.
 
-    It is outside of the cluster, where no token is renewed for it: its own one lasts until the environment goes, or
-    until its secret is replaced.
+    It is outside of the cluster. Where the cluster itself knows who asks, as EKS does, CI is a group of its users.
+    Elsewhere it has an account with a token, which nothing renews: it lasts until the environment goes, or until its
+    secret is replaced.
 
     Args:
         name: Pulumi name.
         cluster: where.
         namespaces: the environment's.
-        api: the cluster's API server, as CI reaches it.
         kubeflow: Kubeflow's namespace, if the environment has brought one.
         opts: Pulumi options.
-
-    Attributes:
-        kubeconfig: of CI's account, with one context; a secret. Empty if the cluster has issued no token.
-        pipelines_url: of Kubeflow Pipelines, through the API server, for whoever has this account's token; empty
-            without Kubeflow in the environment.
     """
-
-    kubeconfig: pulumi.Output[str]
-    pipelines_url: str
 
     def __init__(
         self,
@@ -66,39 +39,56 @@ class Access(pulumi.ComponentResource):
         *,
         cluster: Cluster,
         namespaces: Namespaces,
-        api: ApiServer,
         kubeflow: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mlops:kubernetes:Access", name, None, opts)
         self._cluster = cluster
-        account = accounts.declare(self, cluster=cluster, component=CI, namespace=namespaces.platform)
-        self._subject = {"kind": "ServiceAccount", "name": account, "namespace": namespaces.platform}
+        self._namespaces = namespaces
+        self._subject = self._group() if cluster.settings.target == "aws" else self._account()
         if namespaces.serving is not None:
-            self._grant("deploy", namespaces.serving, _DEPLOY)
-        self.pipelines_url = ""
+            self._grant("deploy", namespaces.serving, rights.DEPLOY)
         if kubeflow is not None:
-            self._grant("submit", kubeflow, _SUBMIT)
-            service = f"namespaces/{layout.KUBEFLOW}/services/{_PIPELINES_SERVICES[0]}"
-            self.pipelines_url = f"{api.url}/api/v1/{service}/proxy"
+            self._grant("submit", kubeflow, rights.SUBMIT)
+        self.register_outputs({})
+
+    @property
+    def namespace(self) -> str:
+        """That CI works in."""
+        return self._cluster.namespace(layout.SERVING if self._namespaces.serving is not None else layout.PLATFORM)
+
+    def kubeconfig(self, api: ApiServer) -> pulumi.Output[str]:
+        """A kubeconfig of CI's account, with one context; a secret. Empty if the cluster has issued no token.
+
+        Args:
+            api: the cluster's API server, as CI reaches it.
+        """
+        space = self._namespaces.platform
         token = kubernetes.core.v1.Secret(
             "ci-token",
-            metadata=cluster.metadata(
+            metadata=self._cluster.metadata(
                 "ci-token",
                 CI,
-                namespace=namespaces.platform,
-                annotations={"kubernetes.io/service-account.name": account},
+                namespace=space,
+                annotations={"kubernetes.io/service-account.name": self._subject["name"]},
             ),
             type="kubernetes.io/service-account-token",
-            opts=cluster.child(self),
+            opts=self._cluster.child(self),
         )
-        own = cluster.namespace(layout.SERVING if namespaces.serving is not None else layout.PLATFORM)
-        self.kubeconfig = pulumi.Output.secret(
-            token.data.apply(lambda data: _kubeconfig(api, data or {}, name=cluster.namespace(), namespace=own))
+        name = self._cluster.namespace()
+        return pulumi.Output.secret(
+            token.data.apply(lambda data: _kubeconfig(api, data or {}, name=name, namespace=self.namespace))
         )
-        self.register_outputs({"kubeconfig": self.kubeconfig})
 
-    def _grant(self, purpose: str, namespace: pulumi.Input[str], rules: list[dict[str, Any]]) -> None:
+    def _group(self) -> dict[str, pulumi.Input[str]]:
+        return {"kind": "Group", "name": group(self._cluster.environment), "api_group": "rbac.authorization.k8s.io"}
+
+    def _account(self) -> dict[str, pulumi.Input[str]]:
+        space = self._namespaces.platform
+        account = accounts.declare(self, cluster=self._cluster, component=CI, namespace=space)
+        return {"kind": "ServiceAccount", "name": account, "namespace": space}
+
+    def _grant(self, purpose: str, namespace: pulumi.Input[str], rules: Rules) -> None:
         name = f"seedbed-ci-{purpose}"
         metadata = self._cluster.metadata(name, CI, namespace=namespace)
         options = self._cluster.child(self)
@@ -110,6 +100,15 @@ class Access(pulumi.ComponentResource):
             subjects=[self._subject],
             opts=options,
         )
+
+
+def group(environment: str) -> str:
+    """The group that an environment's CI is in, where the cluster knows who asks.
+
+    Args:
+        environment: as its label names it.
+    """
+    return f"seedbed:{environment}:{CI}"
 
 
 def _kubeconfig(api: ApiServer, data: Mapping[str, str], *, name: str, namespace: str) -> str:

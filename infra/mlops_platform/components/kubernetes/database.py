@@ -9,13 +9,13 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import accounts, images, pods, quantities
+from mlops_platform.components.kubernetes import accounts, images, layout, pods, quantities
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.resources.lasting_choice import LastingChoice
 from mlops_platform.resources.password import Password
 
 COMPONENT = "database"
-PORT = 5432
+PORT = layout.PORTS[COMPONENT]
 USER = DATABASE = "mlflow"
 # A password for each account: the key in the Secret is the file that the container reads.
 SUPERUSER_KEY, TRACKING_KEY = "superuser", "tracking"

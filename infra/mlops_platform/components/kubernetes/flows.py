@@ -8,6 +8,7 @@ from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from mlops_platform.components.kubernetes import ingress, layout
+from mlops_platform.components.kubernetes.layout import MESH_PORT, PIPELINES_PORT, PORTS
 from mlops_platform.settings import KubernetesSettings, Settings
 
 _HTTPS, _HTTP = 443, 80
@@ -15,7 +16,6 @@ _DEFAULT_PORTS = {"https": _HTTPS, "http": _HTTP}
 # Where a team's own receivers of alerts listen: chat and paging services, and mail submission with TLS or STARTTLS.
 _RECEIVERS = (_HTTPS, 465, 587)
 _API = (_HTTPS, 6443)
-STORE, TRACKING, SERVICE, PIPELINES = 9000, 5000, 8000, 8888
 
 
 class Place(Enum):
@@ -27,6 +27,7 @@ class Place(Enum):
         PIPELINES_UI: its pages, which show artifacts from there.
         CLIENTS: whatever runs in a namespace that is labelled as a client of the environment, such as notebooks.
         API_SERVER: the cluster's API server; as a source, where it passes on what its clients ask of a Service.
+        IDENTITY: what gives EKS's pods the credentials of their identities, on each node.
         ANYWHERE: everything else, in the cluster and outside, but for the metadata services of clouds.
     """
 
@@ -35,6 +36,7 @@ class Place(Enum):
     PIPELINES_UI = auto()
     CLIENTS = auto()
     API_SERVER = auto()
+    IDENTITY = auto()
     ANYWHERE = auto()
 
 
@@ -61,25 +63,25 @@ class Flow:
 
 
 _BETWEEN_PARTS = (
-    Flow("tracking", "database", (5432,)),
-    Flow("service", "tracking", (TRACKING,)),
-    Flow("drift", "tracking", (TRACKING,)),
-    Flow(Place.RUNS, "tracking", (TRACKING,)),
-    Flow(Place.CLIENTS, "tracking", (TRACKING,)),
-    Flow(Place.CLIENTS, "service", (SERVICE,)),
+    Flow("tracking", "database", (PORTS["database"],)),
+    Flow("service", "tracking", (PORTS["tracking"],)),
+    Flow("drift", "tracking", (PORTS["tracking"],)),
+    Flow(Place.RUNS, "tracking", (PORTS["tracking"],)),
+    Flow(Place.CLIENTS, "tracking", (PORTS["tracking"],)),
+    Flow(Place.CLIENTS, "service", (PORTS["service"],)),
     # Nodes pull images and CI pushes them from addresses that no selector knows; the registry asks each for a password.
-    Flow(Place.ANYWHERE, "registry", (5000,)),
-    Flow("prometheus", "service", (SERVICE,)),
-    Flow("prometheus", "alertmanager", (9093,)),
-    Flow("prometheus", "drift", (9100,)),
-    Flow("prometheus", "retraining", (9100,)),
+    Flow(Place.ANYWHERE, "registry", (PORTS["registry"],)),
+    Flow("prometheus", "service", (PORTS["service"],)),
+    Flow("prometheus", "alertmanager", (PORTS["alertmanager"],)),
+    Flow("prometheus", "drift", (PORTS["drift"],)),
+    Flow("prometheus", "retraining", (PORTS["retraining"],)),
     Flow("prometheus", Place.API_SERVER, _API),  # which knows the pods that there are to scrape
-    Flow("grafana", "prometheus", (9090,)),
-    Flow("alertmanager", "retraining", (9100,)),
-    Flow("alertmanager", "alertmanager", (9094,), ("TCP", "UDP")),  # replicas agree on who tells the team
+    Flow("grafana", "prometheus", (PORTS["prometheus"],)),
+    Flow("alertmanager", "retraining", (PORTS["retraining"],)),
+    Flow("alertmanager", "alertmanager", (MESH_PORT,), ("TCP", "UDP")),  # replicas agree on who tells the team
     Flow("alertmanager", Place.ANYWHERE, _RECEIVERS),
-    Flow("retraining", Place.PIPELINES, (PIPELINES,)),
-    Flow(Place.API_SERVER, Place.PIPELINES, (PIPELINES,)),  # CI's way in, which RBAC guards
+    Flow("retraining", Place.PIPELINES, (PIPELINES_PORT,)),
+    Flow(Place.API_SERVER, Place.PIPELINES, (PIPELINES_PORT,)),  # CI's way in, which RBAC guards
 )
 _STORE_CLIENTS: tuple[End, ...] = (
     "setup",
@@ -111,11 +113,14 @@ def _all(settings: Settings, options: KubernetesSettings) -> Iterator[Flow]:
     clients = [client for client in _STORE_CLIENTS if client not in single]
     if settings.store.kind == "s3":
         port = _port(settings.store.endpoint)
-        yield from (Flow(client, Place.ANYWHERE, (port,)) for client in clients if isinstance(client, str))
+        outside = [client for client in clients if isinstance(client, str)]
+        yield from (Flow(client, Place.ANYWHERE, (port,)) for client in outside)
+        if settings.target == "aws":
+            yield from (Flow(client, Place.IDENTITY, (_HTTP,)) for client in outside)
     else:
-        yield from (Flow(client, "store", (STORE,)) for client in clients)
+        yield from (Flow(client, "store", (PORTS["store"],)) for client in clients)
         if layout.workload(settings, "store").replicas > 1:
-            yield Flow("store", "store", (STORE,))
+            yield Flow("store", "store", (PORTS["store"],))
     if options.pipelines_host:
         yield Flow("retraining", Place.ANYWHERE, (_port(options.pipelines_host),))
     # Ingress controllers, and load balancers in their place, have addresses that no selector knows.

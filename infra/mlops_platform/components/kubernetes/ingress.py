@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 
 from mlops_platform.components.kubernetes import layout
 from mlops_platform.components.kubernetes.cluster import Cluster
+from mlops_platform.components.kubernetes.layout import PORTS
 from mlops_platform.settings import Settings
 
 # The host names under the domain, and the component behind each.
@@ -56,11 +57,12 @@ class Site:
 # whatever they like. The model service is meant for everyone; its metrics are not.
 _SITES = (
     Site(
-        SERVICE, "service", layout.SERVING, 8000, ("/", "/predict", "/feedback", "/readyz", "/docs", "/openapi.json"),
+        SERVICE, "service", layout.SERVING, PORTS["service"],
+        ("/", "/predict", "/feedback", "/readyz", "/docs", "/openapi.json"),
     ),
-    Site(GRAFANA, "grafana", layout.MONITORING, 3000),
-    Site(STORE, "store", layout.PLATFORM, 9000, large=True),
-    Site(REGISTRY, "registry", layout.PLATFORM, 5000, large=True),
+    Site(GRAFANA, "grafana", layout.MONITORING, PORTS["grafana"]),
+    Site(STORE, "store", layout.PLATFORM, PORTS["store"], large=True),
+    Site(REGISTRY, "registry", layout.PLATFORM, PORTS["registry"], large=True),
 )  # fmt: skip
 
 

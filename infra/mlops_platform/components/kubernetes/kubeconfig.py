@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,19 @@ class ApiServer:
     url: str
     authority: str | None
     server_name: str = ""
+
+
+def in_namespace(kubeconfig: str, namespace: str) -> str:
+    """A kubeconfig whose contexts are in a namespace; nothing else of it changes.
+
+    Args:
+        kubeconfig: the text of it, YAML or JSON.
+        namespace: its name.
+    """
+    content = yaml.safe_load(kubeconfig)
+    for named in content["contexts"]:
+        named["context"]["namespace"] = namespace
+    return json.dumps(content, sort_keys=True)
 
 
 def find(context: str, environment: Mapping[str, str] | None = None) -> ApiServer:

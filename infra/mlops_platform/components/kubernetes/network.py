@@ -24,6 +24,11 @@ _OUTSIDE: list[dict[str, Any]] = [
     {"ip_block": {"cidr": "0.0.0.0/0", "except_": ["169.254.0.0/16"]}},
     {"ip_block": {"cidr": "::/0", "except_": ["fe80::/10", "fd00:ec2::/32"]}},
 ]
+# EKS's agent for the identities of pods, by AWS's documentation of it.
+_IDENTITY: list[dict[str, Any]] = [
+    {"ip_block": {"cidr": "169.254.170.23/32"}},
+    {"ip_block": {"cidr": "fd00:ec2::23/128"}},
+]
 # Names are resolved by pods of kube-system on most clusters, by a cache on each node on some, and by the node itself
 # on others; but never by a public address.
 _DNS: dict[str, Any] = {
@@ -122,6 +127,8 @@ class Network(pulumi.ComponentResource):
         return {} if source is Place.ANYWHERE else {"from_": self._peers(source)}
 
     def _to(self, destination: End) -> list[dict[str, Any]]:
+        if destination is Place.IDENTITY:
+            return _IDENTITY
         if destination is Place.API_SERVER and self._api_servers:
             return [{"ip_block": {"cidr": cidr}} for cidr in self._api_servers]
         return [_ALL_PODS, *_OUTSIDE] if destination in {Place.ANYWHERE, Place.API_SERVER} else self._peers(destination)

@@ -7,12 +7,12 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import accounts, availability, pods, store_access
+from mlops_platform.components.kubernetes import accounts, availability, layout, pods, store_access
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.store_access import KeyedStore, StoreAccess
 
 COMPONENT = "service"
-PORT = 8000
+PORT = layout.PORTS[COMPONENT]
 # Below the artifact bucket's root: the prefix that the store's user for the service may write to, and that drift is
 # looked for in.
 PREDICTIONS = "predictions"
@@ -89,6 +89,9 @@ class ModelService(pulumi.ComponentResource):
                     "spec": pod,
                 },
             },
+            # A field in a list is ignored by the engine alone: it applies the image that the state remembers, and where
+            # another was released since, the API server refuses that, and with it whatever else has changed. Never is a
+            # release taken back. `seedbed up` brings the state up to date first, and so does `pulumi up --refresh`.
             opts=cluster.child(self, ignore_changes=["spec.template.spec.containers[0].image"]),
         )
         kubernetes.autoscaling.v2.HorizontalPodAutoscaler(

@@ -38,7 +38,7 @@ SIZES: dict[str, dict[str, Workload]] = {
         "service": Workload("100m", "512Mi", most=2),
         "prometheus": Workload("100m", "512Mi", "5Gi"),
         "alertmanager": Workload("10m", "64Mi", "1Gi"),
-        "grafana": Workload("50m", "256Mi"),
+        "grafana": Workload("50m", "384Mi"),
         "drift": Workload("100m", "1Gi"),
         "retraining": Workload("50m", "512Mi"),
         "setup": Workload("50m", "128Mi"),

@@ -1,4 +1,4 @@
-"""How a pod reaches the object store: with keys of its own that open no more than it needs."""
+"""How a pod reaches the object store: with keys of its own that open no more than it needs, or as who it is."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class KeyedStore(Protocol):
     def authority(self) -> pulumi.Output[str] | None:
         """Certificate authority, as PEM, that signed the store's certificate; None: a public one, or no TLS."""
 
-    def keys(self, consumer: str) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        """Key id and secret of a consumer."""
+    def keys(self, consumer: str) -> tuple[pulumi.Output[str], pulumi.Output[str]] | None:
+        """Key id and secret of a consumer; None: its pods have an identity that the store knows, and no keys."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,20 @@ def declare(
     """
     name = f"{component}-store"
     metadata = cluster.metadata(name, component, namespace=namespace)
-    values = dict(zip(_KEYS, store.keys(consumer), strict=True))
-    secret = kubernetes.core.v1.Secret(name, metadata=metadata, string_data=values, opts=cluster.child(parent))
     env: list[dict[str, Any]] = [
-        *({"name": key, "value_from": {"secret_key_ref": {"name": name, "key": key}}} for key in _KEYS),
         {"name": "AWS_DEFAULT_REGION", "value": store.region},
-        # Without it, a client whose keys were refused would go on to ask the node for its own.
+        # Without it, a client that was refused would go on to ask the node for its own keys.
         {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
     ]
     if store.endpoint != "":
         env.append({"name": "AWS_ENDPOINT_URL", "value": store.endpoint})
-    # The server counts an object's versions: this one tells of another content, and nothing about it.
-    annotations = {"seedbed/store-keys": secret.metadata.apply(_version)}
+    annotations: dict[str, pulumi.Output[str]] = {}
+    if (keys := store.keys(consumer)) is not None:
+        values = dict(zip(_KEYS, keys, strict=True))
+        secret = kubernetes.core.v1.Secret(name, metadata=metadata, string_data=values, opts=cluster.child(parent))
+        env[:0] = [{"name": key, "value_from": {"secret_key_ref": {"name": name, "key": key}}} for key in _KEYS]
+        # The server counts an object's versions: this one tells of another content, and nothing about it.
+        annotations["seedbed/store-keys"] = secret.metadata.apply(_version)
     if store.authority is None:
         return StoreAccess(env, [], [], annotations)
     kubernetes.core.v1.ConfigMap(

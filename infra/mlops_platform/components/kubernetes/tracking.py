@@ -8,13 +8,21 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import accounts, availability, database, pods, quantities, store_access
+from mlops_platform.components.kubernetes import (
+    accounts,
+    availability,
+    database,
+    layout,
+    pods,
+    quantities,
+    store_access,
+)
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.database import Database
 from mlops_platform.components.kubernetes.store_access import KeyedStore, StoreAccess
 
 COMPONENT = "tracking"
-PORT = 5000
+PORT = layout.PORTS[COMPONENT]
 # Below the bucket's root: the prefix that the store's user for tracking may write to.
 ARTIFACTS = "mlflow"
 # Measured with 3.17: 200 MiB for the parent, 280 for each worker; the rest is for requests.

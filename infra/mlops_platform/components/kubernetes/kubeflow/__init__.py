@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from mlops_platform.components.kubernetes import layout
 from mlops_platform.components.kubernetes.cluster import ENVIRONMENT_LABEL, Cluster
 from mlops_platform.components.kubernetes.kubeflow import store as object_store
 from mlops_platform.components.kubernetes.kubeflow.manifests import VERSION, Manifests, Object, read
@@ -20,6 +21,7 @@ __all__ = ["VERSION", "Kubeflow", "Manifests", "read"]
 
 _COMPONENT = "pipelines"
 _CONSUMER = "pipelines"
+_Keys = tuple[pulumi.Output[str], pulumi.Output[str]]
 # Its images are a gigabyte and more, and its parts wait for each other.
 _TIMEOUTS = pulumi.CustomTimeouts(create="20m", update="20m", delete="15m")
 
@@ -67,7 +69,7 @@ class Kubeflow(pulumi.ComponentResource):
             if stage is Stage.CONFIGURATION:
                 made += self._secrets(store, keys, before)
             before = [*before, *made]
-        self.host = pulumi.Output.concat("http://ml-pipeline.", self.namespace, ".svc:8888")
+        self.host = pulumi.Output.concat("http://ml-pipeline.", self.namespace, f".svc:{layout.PIPELINES_PORT}")
         self.register_outputs({"namespace": self.namespace, "host": self.host})
 
     def _namespace(self, objects: Sequence[Object]) -> list[pulumi.Resource]:
@@ -98,16 +100,17 @@ class Kubeflow(pulumi.ComponentResource):
             for found in objects
         ]
 
-    def _secrets(
-        self, store: Store, keys: tuple[pulumi.Output[str], pulumi.Output[str]], before: Sequence[pulumi.Resource]
-    ) -> list[pulumi.Resource]:
+    def _secrets(self, store: Store, keys: _Keys | None, before: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         """The secrets that Kubeflow's own manifests have with passwords that everybody knows."""
         password = Password("pipelines-database", opts=pulumi.ResourceOptions(parent=self))
         secrets: dict[str, dict[str, pulumi.Input[str]]] = {
-            object_store.KEYS_SECRET: {object_store.ACCESS_KEY: keys[0], object_store.SECRET_KEY: keys[1]},
             # Kubeflow makes its three databases itself, as root.
             DATABASE_SECRET: {"username": "root", "password": password.value},
         }
+        if keys is not None:
+            secrets[object_store.KEYS_SECRET] = dict(
+                zip((object_store.ACCESS_KEY, object_store.SECRET_KEY), keys, strict=True)
+            )
         if store.authority is not None:
             secrets[object_store.AUTHORITY_SECRET] = {object_store.AUTHORITY_KEY: store.authority}
         return [
@@ -121,7 +124,7 @@ class Kubeflow(pulumi.ComponentResource):
         ]
 
 
-def _wiring(cluster: Cluster, store: Store, keys: tuple[pulumi.Output[str], pulumi.Output[str]]) -> Wiring:
+def _wiring(cluster: Cluster, store: Store, keys: _Keys | None) -> Wiring:
     place = pulumi.Output.all(store.endpoint, store.artifact_bucket).apply(
         lambda values: Place.of(values[0], store.region, values[1])
     )
@@ -129,14 +132,18 @@ def _wiring(cluster: Cluster, store: Store, keys: tuple[pulumi.Output[str], pulu
     def fill(text: Callable[[Place], str]) -> pulumi.Output[str]:
         return place.apply(text)
 
-    # The keys have more than a hundred random bits: their digest tells nobody anything.
-    digest = pulumi.Output.all(*keys).apply(lambda pair: hashlib.sha256("\n".join(pair).encode()).hexdigest()[:16])
     return Wiring(
         labels={ENVIRONMENT_LABEL: cluster.environment},
         mirror=cluster.options.image_mirror,
         fill=fill,
-        credentials=pulumi.Output.unsecret(digest),
+        credentials=None if keys is None else _digest(keys),
         authority=store.authority is not None,
         storage_class=cluster.options.storage_class,
         database=cluster.workload("pipelines-database"),
     )
+
+
+def _digest(keys: _Keys) -> pulumi.Output[str]:
+    """Changes when the keys do. They have more than a hundred random bits: their digest tells nobody anything."""
+    digest = pulumi.Output.all(*keys).apply(lambda pair: hashlib.sha256("\n".join(pair).encode()).hexdigest()[:16])
+    return pulumi.Output.unsecret(digest)

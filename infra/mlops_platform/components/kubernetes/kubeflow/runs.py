@@ -52,7 +52,7 @@ class Runs(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mlops:kubernetes:Runs", name, None, opts)
         child = cluster.child(self)
-        access_key, secret_key = store.keys("pipelines")
+        access_key, secret_key = store.keys("pipelines") or ("", "")
         variables = {
             "AWS_ENDPOINT_URL": store.endpoint,
             "AWS_ACCESS_KEY_ID": access_key,

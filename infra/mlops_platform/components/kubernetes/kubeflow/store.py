@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pulumi
 import yaml
 
+from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.components.kubernetes.store_access import KeyedStore
 
 # Kubeflow looks for the keys in a secret of this name, and so do the pods that it makes.
@@ -16,7 +17,6 @@ KEYS_SECRET = "mlpipeline-minio-artifact"  # noqa: S105 - a name
 ACCESS_KEY, SECRET_KEY = "accesskey", "secretkey"
 # Holds the certificate authority of a store that has its own.
 AUTHORITY_SECRET, AUTHORITY_KEY = "store-authority", "ca.crt"
-_AWS = "https://s3.amazonaws.com"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _PREFIX = "kubeflow"
 _ARGO_KEYS = {"accessKeySecret": ACCESS_KEY, "secretKeySecret": SECRET_KEY}
@@ -50,8 +50,8 @@ class Place:
 
     @classmethod
     def of(cls, endpoint: str, region: str, bucket: str) -> Place:
-        """From an endpoint's URL; empty means AWS itself."""
-        parts = urlsplit(endpoint or _AWS)
+        """From an endpoint's URL; empty means AWS itself, where each region has a host of its own."""
+        parts = urlsplit(endpoint or f"https://s3.{region}.{Partition.of(region).suffix}")
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
         return cls(host=parts.hostname or "", port=port, secure=parts.scheme == "https", region=region, bucket=bucket)
 
@@ -67,10 +67,15 @@ class Place:
         return f"s3://{self.bucket}/{_PREFIX}"
 
 
-def providers(place: Place) -> str:
+def providers(place: Place, *, keyed: bool) -> str:
     """How a run's launcher opens `s3://` paths, as the ConfigMap kfp-launcher has it.
 
-    Source: kubeflow.org, "Object Store Configuration", and backend/src/v2/config/s3.go.
+    Source: kubeflow.org, "Object Store Configuration", and backend/src/v2/{config/s3.go,objectstore/object_store.go}:
+    from its environment the launcher takes what AWS's own SDK finds there, such as the identity of its pod.
+
+    Args:
+        place: of the artifacts.
+        keyed: whether there are keys; otherwise pods have identities.
     """
     reference = {"secretName": KEYS_SECRET, "accessKeyKey": ACCESS_KEY, "secretKeyKey": SECRET_KEY}
     opened = {
@@ -78,20 +83,26 @@ def providers(place: Place) -> str:
         "region": place.region,
         "disableSSL": not place.secure,
         "forcePathStyle": True,
-        "credentials": {"fromEnv": False, "secretRef": reference},
+        "credentials": {"fromEnv": False, "secretRef": reference} if keyed else {"fromEnv": True},
     }
     return yaml.safe_dump({"s3": {"default": opened}})
 
 
-def artifact_repository(given: dict[str, Any], place: Place, *, authority: bool) -> str:
+def artifact_repository(given: dict[str, Any], place: Place, *, keyed: bool, authority: bool) -> str:
     """Where Argo keeps the logs of pods: what is given, but in our store.
 
     Args:
         given: Kubeflow's own.
         place: of the artifacts.
+        keyed: whether there are keys; otherwise pods have identities.
         authority: whether the store's certificate is signed by an authority of its own.
     """
-    kept = {**given.get("s3", {}), **{key: {"name": KEYS_SECRET, "key": name} for key, name in _ARGO_KEYS.items()}}
+    kept = {key: value for key, value in given.get("s3", {}).items() if key not in _ARGO_KEYS}
+    kept |= (
+        {key: {"name": KEYS_SECRET, "key": name} for key, name in _ARGO_KEYS.items()}
+        if keyed
+        else {"useSDKCreds": True}
+    )
     kept |= {
         "endpoint": place.address,
         "bucket": place.bucket,

@@ -32,6 +32,8 @@ _UI = "ml-pipeline-ui"
 _CONTROLLER = "workflow-controller"
 _AUTHORITY_FOLDER = "/etc/seedbed/store"
 _AUTHORITY_FILE = f"{_AUTHORITY_FOLDER}/{store.AUTHORITY_KEY}"
+# For Karpenter and EKS Auto Mode, and for the cluster autoscaler.
+_STAYS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 _TEMPLATED = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 # Left out: its object store, since the environment has one; and the cache of version 1, which gives one pod the right
 # to sign certificates for the whole cluster, makes a webhook that outlives the namespace, and skips version 2's pods:
@@ -50,7 +52,8 @@ class Wiring:
         labels: of every object and pod.
         mirror: host and path of a registry in place of the images' own; empty: their own.
         fill: gives what a function makes of the store's place, which may be known only when the store is there.
-        credentials: changes whenever the keys do, so that pods that hold them start anew.
+        credentials: changes whenever the keys do, so that pods that hold them start anew; None: there are no keys, and
+            pods have identities that the store knows.
         authority: whether the store's certificate is signed by an authority of its own.
         storage_class: of volumes; empty: the cluster's default.
         database: how big the database is.
@@ -59,7 +62,7 @@ class Wiring:
     labels: dict[str, str]
     mirror: str
     fill: Callable[[Callable[[Place], str]], pulumi.Input[str]]
-    credentials: pulumi.Input[str]
+    credentials: pulumi.Input[str] | None
     authority: bool
     storage_class: str
     database: Workload
@@ -90,7 +93,10 @@ def _leave_out(manifests: Manifests, _wiring: Wiring) -> None:
 
 
 def _store(manifests: Manifests, wiring: Wiring) -> None:
-    fill = wiring.fill
+    fill, keyed = wiring.fill, wiring.credentials is not None
+    access_key, secret_key = (
+        _secret(store.KEYS_SECRET, key) if keyed else "" for key in (store.ACCESS_KEY, store.SECRET_KEY)
+    )
     _set(
         manifests.container(_API, _API_CONTAINER),
         OBJECTSTORECONFIG_HOST=fill(lambda place: place.host),
@@ -98,8 +104,9 @@ def _store(manifests: Manifests, wiring: Wiring) -> None:
         OBJECTSTORECONFIG_SECURE=fill(lambda place: str(place.secure).lower()),
         OBJECTSTORECONFIG_REGION=fill(lambda place: place.region),
         OBJECTSTORECONFIG_BUCKETNAME=fill(lambda place: place.bucket),
-        OBJECTSTORECONFIG_ACCESSKEY=_secret(store.KEYS_SECRET, store.ACCESS_KEY),
-        OBJECTSTORECONFIG_SECRETACCESSKEY=_secret(store.KEYS_SECRET, store.SECRET_KEY),
+        # Both empty: as who the pod is.
+        OBJECTSTORECONFIG_ACCESSKEY=access_key,
+        OBJECTSTORECONFIG_SECRETACCESSKEY=secret_key,
     )
     _set(
         manifests.container(_UI, _UI),
@@ -107,25 +114,30 @@ def _store(manifests: Manifests, wiring: Wiring) -> None:
         MINIO_NAMESPACE="",  # it would be put behind the host's name
         MINIO_PORT=fill(lambda place: str(place.port)),
         MINIO_SSL=fill(lambda place: str(place.secure).lower()),
-        MINIO_ACCESS_KEY=_secret(store.KEYS_SECRET, store.ACCESS_KEY),
-        MINIO_SECRET_KEY=_secret(store.KEYS_SECRET, store.SECRET_KEY),
+        MINIO_ACCESS_KEY=access_key,
+        MINIO_SECRET_KEY=secret_key,
         AWS_S3_ENDPOINT=fill(lambda place: place.address),
         AWS_SSL=fill(lambda place: str(place.secure).lower()),
         AWS_REGION=fill(lambda place: place.region),
-        AWS_ACCESS_KEY_ID=_secret(store.KEYS_SECRET, store.ACCESS_KEY),
-        AWS_SECRET_ACCESS_KEY=_secret(store.KEYS_SECRET, store.SECRET_KEY),
+        AWS_ACCESS_KEY_ID=access_key,
+        AWS_SECRET_ACCESS_KEY=secret_key,
         ARGO_ARCHIVE_BUCKETNAME=fill(lambda place: place.bucket),
     )
-    for name in (_API, _UI):
+    for name in (_API, _UI) if keyed else ():
         template = manifests.find("Deployment", name)["spec"]["template"]
         template["metadata"].setdefault("annotations", {})["seedbed/credentials"] = wiring.credentials
     installed = manifests.find("ConfigMap", "pipeline-install-config")["data"]
     installed |= {"bucketName": fill(lambda place: place.bucket), "defaultPipelineRoot": fill(lambda place: place.root)}
     launcher = manifests.find("ConfigMap", "kfp-launcher")["data"]
-    launcher |= {"defaultPipelineRoot": fill(lambda place: place.root), "providers": fill(store.providers)}
+    launcher |= {
+        "defaultPipelineRoot": fill(lambda place: place.root),
+        "providers": fill(lambda place: store.providers(place, keyed=keyed)),
+    }
     argo = manifests.find("ConfigMap", "workflow-controller-configmap")["data"]
     given = _yaml(argo, "artifactRepository", manifests)
-    argo["artifactRepository"] = fill(lambda place: store.artifact_repository(given, place, authority=wiring.authority))
+    argo["artifactRepository"] = fill(
+        lambda place: store.artifact_repository(given, place, keyed=keyed, authority=wiring.authority)
+    )
 
 
 def _database(manifests: Manifests, wiring: Wiring) -> None:
@@ -165,6 +177,8 @@ def _runs(manifests: Manifests, wiring: Wiring) -> None:
     for part in (defaults, spec):
         metadata = part.setdefault("metadata" if part is defaults else "podMetadata", {})
         metadata["labels"] = {**metadata.get("labels", {}), **wiring.labels}
+    # Autoscalers that save by moving pods elsewhere would start a step anew, hours into it.
+    spec["podMetadata"]["annotations"] = {**spec["podMetadata"].get("annotations", {}), **_STAYS}
     argo["workflowDefaults"] = yaml.safe_dump(defaults)
 
 

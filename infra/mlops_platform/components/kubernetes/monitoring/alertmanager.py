@@ -7,13 +7,15 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import availability, pods
+from mlops_platform.components.kubernetes import accounts, availability, layout, pods
 from mlops_platform.components.kubernetes.cluster import Cluster
+from mlops_platform.components.kubernetes.layout import MESH_PORT
 from mlops_platform.components.kubernetes.monitoring import configuration, containers, scraping
 from mlops_platform.components.kubernetes.monitoring.project import ProjectFiles
-from mlops_platform.components.kubernetes.monitoring.scraping import ALERTMANAGER_PORT, MESH, MESH_PORT
+from mlops_platform.components.kubernetes.monitoring.scraping import MESH
 
 COMPONENT = "alertmanager"
+PORT = layout.PORTS[COMPONENT]
 # What the team's receivers need to know and no file of the project should say, such as the address of a chat's webhook:
 # kubectl create secret generic alertmanager-receivers --from-file=slack=FILE, and `api_url_file: slack`.
 RECEIVERS_SECRET = "alertmanager-receivers"  # noqa: S105 - a name
@@ -68,18 +70,17 @@ class Alertmanager(pulumi.ComponentResource):
         kubernetes.core.v1.Service(
             COMPONENT,
             metadata=self._metadata(awaited=False),
-            spec=containers.service(cluster, COMPONENT, ALERTMANAGER_PORT),
+            spec=containers.service(cluster, COMPONENT, PORT),
             opts=cluster.child(self),
         )
         kubernetes.core.v1.Service(
             MESH,
             metadata=self._metadata(MESH, awaited=False),
             # They must find each other before any of them is ready.
-            spec=containers.service(
-                cluster, COMPONENT, ALERTMANAGER_PORT, cluster_ip="None", publish_not_ready_addresses=True
-            ),
+            spec=containers.service(cluster, COMPONENT, PORT, cluster_ip="None", publish_not_ready_addresses=True),
             opts=cluster.child(self),
         )
+        account = accounts.declare(self, cluster=cluster, component=COMPONENT, namespace=namespace)
         selector = {"match_labels": cluster.selector(COMPONENT)}
         workload = cluster.workload(COMPONENT)
         kubernetes.apps.v1.StatefulSet(
@@ -92,7 +93,7 @@ class Alertmanager(pulumi.ComponentResource):
                 "selector": selector,
                 "template": {
                     "metadata": cluster.metadata(COMPONENT, COMPONENT, annotations=containers.content(configured)),
-                    "spec": self._pod(token.metadata["name"]),
+                    "spec": self._pod(account, token.metadata["name"]),
                 },
                 "volume_claim_templates": [containers.claim(cluster, COMPONENT, "data")],
             },
@@ -104,18 +105,19 @@ class Alertmanager(pulumi.ComponentResource):
     def _metadata(self, name: str = COMPONENT, *, awaited: bool = True) -> dict[str, Any]:
         return self._cluster.metadata(name, COMPONENT, namespace=self._namespace, awaited=awaited)
 
-    def _pod(self, token: pulumi.Input[str]) -> dict[str, Any]:
+    def _pod(self, account: pulumi.Output[str], token: pulumi.Input[str]) -> dict[str, Any]:
         cluster = self._cluster
         workload = cluster.workload(COMPONENT)
         several = workload.replicas > 1
-        url = pulumi.Output.concat("http://alertmanager.", self._namespace, f".svc:{ALERTMANAGER_PORT}")
-        ports = [{"name": "http", "container_port": ALERTMANAGER_PORT}]
+        url = pulumi.Output.concat("http://alertmanager.", self._namespace, f".svc:{PORT}")
+        ports = [{"name": "http", "container_port": PORT}]
         if several:
             ports += [
                 {"name": f"mesh-{protocol.lower()}", "container_port": MESH_PORT, "protocol": protocol}
                 for protocol in ("TCP", "UDP")
             ]
         return {
+            "service_account_name": account,
             **containers.POD,
             "security_context": pods.security(_USER),
             "topology_spread_constraints": availability.spread(cluster, COMPONENT),

@@ -67,7 +67,7 @@ def alertmanager(files: ProjectFiles, cluster: Cluster, *, retrains: bool) -> st
     Raises:
         PlatformError: somebody else to be told is an address on the project's own machine.
     """
-    url = f"http://retraining.{cluster.namespace(layout.MONITORING)}.svc:{scraping.MONITOR_PORT}{_WEBHOOK}"
+    url = f"http://retraining.{cluster.namespace(layout.MONITORING)}.svc:{layout.PORTS['retraining']}{_WEBHOOK}"
     given = files.alertmanager.get("receivers") or []
     found = {**files.alertmanager, "receivers": [_receiver(one, url if retrains else None) for one in given]}
     _refuse_loopback("alertmanager/alertmanager.yml", found)

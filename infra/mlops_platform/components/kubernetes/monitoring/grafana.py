@@ -6,15 +6,16 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+import yaml
 
-from mlops_platform.components.kubernetes import ingress, pods
+from mlops_platform.components.kubernetes import accounts, ingress, layout, pods
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.monitoring import containers
 from mlops_platform.components.kubernetes.monitoring.project import ProjectFiles
-from mlops_platform.components.kubernetes.monitoring.scraping import GRAFANA_PORT
 from mlops_platform.resources.password import Password
 
 COMPONENT = "grafana"
+PORT = layout.PORTS[COMPONENT]
 ADMIN = "admin"
 _USER = 472  # of its image
 _SECRETS, _DATA = "/etc/grafana-secrets", "/var/lib/grafana"
@@ -38,9 +39,18 @@ _SETTINGS = {
     # it by a newer one; where its folder is read-only that fails when the old one is unloaded already, and every
     # dashboard is without data (grafana/grafana#132528).
     "GF_PLUGINS_PREINSTALL_DISABLED": "true",
-    "GF_PLUGINS_PREINSTALL_AUTO_UPDATE": "false",
     "GF_LOG_MODE": "console",
 }
+# What else lies there in 13.2 (its pkg/setting/setting_plugins.go). Each data source is a process of 22 to 38 MiB from
+# the start on, whether or not anybody asks it.
+_BESIDE_IT = frozenset(
+    {
+        "elasticsearch", "grafana-postgresql-datasource", "grafana-pyroscope-datasource", "influxdb", "jaeger", "loki",
+        "mssql", "mysql", "opentsdb", "stackdriver", "tempo", "zipkin",
+        "grafana-advisor-app", "grafana-exploretraces-app", "grafana-lokiexplore-app", "grafana-metricsdrilldown-app",
+        "grafana-pyroscope-app",
+    }
+)  # fmt: skip
 
 
 class Grafana(pulumi.ComponentResource):
@@ -77,7 +87,7 @@ class Grafana(pulumi.ComponentResource):
         super().__init__("mlops:kubernetes:Grafana", name, None, opts)
         self._cluster = cluster
         self._namespace = namespace
-        self.url = pulumi.Output.concat("http://grafana.", namespace, f".svc:{GRAFANA_PORT}")
+        self.url = pulumi.Output.concat("http://grafana.", namespace, f".svc:{PORT}")
         own = pulumi.ResourceOptions(parent=self)
         self.password = Password("grafana-admin", opts=own).value
         secret = kubernetes.core.v1.Secret(
@@ -93,9 +103,10 @@ class Grafana(pulumi.ComponentResource):
         kubernetes.core.v1.Service(
             COMPONENT,
             metadata=self._metadata(awaited=False),
-            spec=containers.service(cluster, COMPONENT, GRAFANA_PORT),
+            spec=containers.service(cluster, COMPONENT, PORT),
             opts=cluster.child(self),
         )
+        account = accounts.declare(self, cluster=cluster, component=COMPONENT, namespace=namespace)
         annotations = containers.content(files.provisioning, files.dashboards)
         kubernetes.apps.v1.Deployment(
             COMPONENT,
@@ -105,7 +116,7 @@ class Grafana(pulumi.ComponentResource):
                 "selector": {"match_labels": cluster.selector(COMPONENT)},
                 "template": {
                     "metadata": cluster.metadata(COMPONENT, COMPONENT, annotations=annotations),
-                    "spec": self._pod(files, prometheus_url),
+                    "spec": self._pod(account, files, prometheus_url),
                 },
             },
             opts=cluster.child(self, depends_on=[secret, *folders]),
@@ -125,12 +136,20 @@ class Grafana(pulumi.ComponentResource):
         )
         return made
 
-    def _pod(self, files: ProjectFiles, prometheus_url: pulumi.Input[str]) -> dict[str, Any]:
+    def _pod(
+        self, account: pulumi.Output[str], files: ProjectFiles, prometheus_url: pulumi.Input[str]
+    ) -> dict[str, Any]:
         cluster = self._cluster
         data, data_mount = pods.scratch("data", _DATA)
         temporary, temporary_mount = pods.scratch("temporary", "/tmp")  # noqa: S108 - of the container
-        variables: dict[str, pulumi.Input[str]] = {**_SETTINGS, **self._address(), "PROMETHEUS_URL": prometheus_url}
+        variables: dict[str, pulumi.Input[str]] = {
+            **_SETTINGS,
+            **self._address(),
+            "GF_PLUGINS_DISABLE_PLUGINS": ",".join(sorted(_BESIDE_IT - _wanted(files))),
+            "PROMETHEUS_URL": prometheus_url,
+        }
         return {
+            "service_account_name": account,
             **containers.POD,
             "security_context": pods.security(_USER),
             "containers": [
@@ -138,7 +157,7 @@ class Grafana(pulumi.ComponentResource):
                     "name": COMPONENT,
                     "image": cluster.image(COMPONENT),
                     "env": [{"name": name, "value": value} for name, value in variables.items()],
-                    "ports": [{"name": "http", "container_port": GRAFANA_PORT}],
+                    "ports": [{"name": "http", "container_port": PORT}],
                     "security_context": pods.CONTAINER_SECURITY,
                     "resources": pods.resources(cluster.workload(COMPONENT)),
                     "volume_mounts": [
@@ -173,6 +192,17 @@ class Grafana(pulumi.ComponentResource):
         """How people reach it, where it is published: without that its links lead nowhere."""
         address = ingress.url(self._cluster.settings, ingress.GRAFANA)
         return {"GF_SERVER_ROOT_URL": f"{address}/", "GF_SECURITY_COOKIE_SECURE": "true"} if address else {}
+
+
+def _wanted(files: ProjectFiles) -> set[str]:
+    """The plugins that the project's provisioning names."""
+    documents = [yaml.safe_load(text) or {} for text in files.provisioning.values()]
+    return {
+        str(entry.get("type"))
+        for document in documents
+        for key in ("datasources", "apps")
+        for entry in document.get(key) or []
+    }
 
 
 def _mounted(name: str, documents: dict[str, str]) -> dict[str, Any]:

@@ -8,16 +8,17 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import pods, service, store_access
+from mlops_platform.components.kubernetes import accounts, layout, pods, service, store_access
 from mlops_platform.components.kubernetes.cluster import Cluster
-from mlops_platform.components.kubernetes.monitoring import containers
-from mlops_platform.components.kubernetes.monitoring.scraping import MONITOR_PORT
+from mlops_platform.components.kubernetes.monitoring import containers, pipelines_identity
+from mlops_platform.components.kubernetes.monitoring.pipelines_identity import Identity
 from mlops_platform.components.kubernetes.store_access import KeyedStore
 
 DRIFT, RETRAINING, REPORT = "drift", "retraining", "drift-report"
 CONSUMER = "monitoring"  # of the store
 _NAME_LABEL = "app.kubernetes.io/name"
-_DATA, _TOKENS = "/data", "/etc/alerts"
+_DATA, _TOKENS, _IDENTITY = "/data", "/etc/alerts", "/etc/pipelines"
+_IDENTITY_SECRET = "pipelines-identity"  # noqa: S105 - a name
 _START_SECONDS = 300  # on a busy node its libraries alone take half a minute
 # Once a night, in a quiet hour. The exporter keeps what it finds when the verdict changes; this is kept in any case, so
 # that somebody can look back at a day on which nothing did.
@@ -43,6 +44,9 @@ class Monitor(pulumi.ComponentResource):
         pipelines_host: of Kubeflow Pipelines; None without it, and then nothing is trained for an alert.
         token: Secret whose key `token` says who may ask for a retraining.
         opts: Pulumi options.
+
+    Raises:
+        PlatformError: Kubeflow Pipelines is elsewhere, and a file that says who we are to it can't be read.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Monitor(pulumi.ComponentResource):
         token: kubernetes.core.v1.Secret,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        elsewhere = pipelines_host is not None and bool(cluster.options.pipelines_host)
+        identity = pipelines_identity.read() if elsewhere else Identity()
         super().__init__("mlops:kubernetes:Monitor", name, None, opts)
         self._cluster = cluster
         self._namespace = namespace
@@ -66,7 +72,7 @@ class Monitor(pulumi.ComponentResource):
         self._pull_secret = pull_secret
         self._watch_for_drift(store, tracking_url)
         if pipelines_host is not None:
-            self._retrain(pipelines_host, token)
+            self._retrain(pipelines_host, identity, token)
         self.register_outputs({})
 
     def _watch_for_drift(self, store: KeyedStore, tracking_url: pulumi.Input[str] | None) -> None:
@@ -80,26 +86,58 @@ class Monitor(pulumi.ComponentResource):
             **({"MLFLOW_TRACKING_URI": tracking_url} if tracking_url is not None else {}),
         }
         env = [*access.env, *_env(variables)]
-        serve = ["serve", "--host=0.0.0.0", f"--port={MONITOR_PORT}", f"--reports={_DATA}/reports"]
-        exporter = {**self._container(DRIFT, serve, env, access.mounts), **_SERVING}
-        self._deployment(DRIFT, self._pod(exporter, access.volumes), access.annotations)
+        account = self._account(DRIFT)
+        port = layout.PORTS[DRIFT]
+        serve = ["serve", "--host=0.0.0.0", f"--port={port}", f"--reports={_DATA}/reports"]
+        exporter = {**self._container(DRIFT, serve, env, access.mounts), **_serving(DRIFT)}
+        self._deployment(DRIFT, self._pod(account, exporter, access.volumes), access.annotations)
         check = ["check", "--publish", "--exit-zero", f"--reports={_DATA}/reports"]
-        report = self._pod(self._container(DRIFT, check, env, access.mounts), access.volumes)
+        report = self._pod(account, self._container(DRIFT, check, env, access.mounts), access.volumes)
         self._nightly({**report, "restart_policy": "Never"}, access.annotations)
 
-    def _retrain(self, pipelines_host: pulumi.Input[str], token: kubernetes.core.v1.Secret) -> None:
+    def _retrain(self, pipelines_host: pulumi.Input[str], identity: Identity, token: kubernetes.core.v1.Secret) -> None:
         storage_class = self._cluster.options.storage_class
+        known, volumes, mounts = self._known_as(identity)
         variables: dict[str, pulumi.Input[str]] = {
             "KFP_ENDPOINT": pipelines_host,
+            **known,
             "PIPELINE_IMAGE": self._image,
             "ALERT_TOKEN_FILE": f"{_TOKENS}/token",
             **({"PIPELINE_STORAGE_CLASS": storage_class} if storage_class else {}),
         }
-        volume = {"name": "alert-token", "secret": {"secret_name": token.metadata["name"]}}
-        mount = {"name": "alert-token", "mount_path": _TOKENS, "read_only": True}
-        receive = ["receive", "--host=0.0.0.0", f"--port={MONITOR_PORT}", f"--state={_DATA}/retraining.json"]
-        receiver = {**self._container(RETRAINING, receive, _env(variables), [mount]), **_SERVING}
-        self._deployment(RETRAINING, self._pod(receiver, [volume]), {})
+        volumes.append({"name": "alert-token", "secret": {"secret_name": token.metadata["name"]}})
+        mounts.append({"name": "alert-token", "mount_path": _TOKENS, "read_only": True})
+        port = layout.PORTS[RETRAINING]
+        receive = ["receive", "--host=0.0.0.0", f"--port={port}", f"--state={_DATA}/retraining.json"]
+        receiver = {**self._container(RETRAINING, receive, _env(variables), mounts), **_serving(RETRAINING)}
+        self._deployment(RETRAINING, self._pod(self._account(RETRAINING), receiver, volumes), {})
+
+    def _known_as(self, identity: Identity) -> tuple[dict[str, str], list[dict[str, Any]], list[dict[str, Any]]]:
+        """What tells Kubeflow Pipelines who the receiver is: variables, volumes and mounts.
+
+        By files, which follow their Secret without a new pod, and are read at each submission.
+        """
+        variables = {pipelines_identity.NAMESPACE_VARIABLE: identity.namespace} if identity.namespace else {}
+        files = {
+            name: (variable, content)
+            for name, variable, content in (
+                ("token", pipelines_identity.TOKEN_FILE_VARIABLE, identity.token),
+                ("ca.crt", pipelines_identity.AUTHORITY_VARIABLE, identity.authority),
+            )
+            if content
+        }
+        if not files:
+            return variables, [], []
+        secret = kubernetes.core.v1.Secret(
+            _IDENTITY_SECRET,
+            metadata=self._cluster.metadata(_IDENTITY_SECRET, RETRAINING, namespace=self._namespace),
+            string_data={name: pulumi.Output.secret(content) for name, (_, content) in files.items()},
+            opts=self._cluster.child(self),
+        )
+        variables |= {variable: f"{_IDENTITY}/{name}" for name, (variable, _) in files.items()}
+        volume = {"name": "pipelines-identity", "secret": {"secret_name": secret.metadata["name"]}}
+        mount = {"name": "pipelines-identity", "mount_path": _IDENTITY, "read_only": True}
+        return variables, [volume], [mount]
 
     def _container(
         self, component: str, arguments: list[str], env: Sequence[Any], mounts: Sequence[dict[str, Any]]
@@ -116,9 +154,15 @@ class Monitor(pulumi.ComponentResource):
             "volume_mounts": [*(mount for _, mount in _SCRATCH), *mounts],
         }
 
-    def _pod(self, container: dict[str, Any], volumes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def _account(self, component: str) -> pulumi.Output[str]:
+        return accounts.declare(self, cluster=self._cluster, component=component, namespace=self._namespace)
+
+    def _pod(
+        self, account: pulumi.Output[str], container: dict[str, Any], volumes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
         pull = {} if self._pull_secret is None else {"image_pull_secrets": [{"name": self._pull_secret}]}
         return {
+            "service_account_name": account,
             **containers.POD,
             "security_context": pods.security(),
             "containers": [container],
@@ -134,7 +178,7 @@ class Monitor(pulumi.ComponentResource):
         kubernetes.core.v1.Service(
             component,
             metadata=cluster.metadata(component, component, namespace=self._namespace, awaited=False),
-            spec={**containers.service(cluster, component, MONITOR_PORT), "selector": selector},
+            spec={**containers.service(cluster, component, layout.PORTS[component]), "selector": selector},
             opts=cluster.child(self),
         )
         kubernetes.apps.v1.Deployment(
@@ -182,13 +226,16 @@ class Monitor(pulumi.ComponentResource):
         )
 
 
+def _serving(component: str) -> dict[str, Any]:
+    return {
+        "ports": [{"name": "http", "container_port": layout.PORTS[component]}],
+        **containers.probes("/healthz", "/healthz", start_seconds=_START_SECONDS),
+    }
+
+
 def _env(variables: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
 # What the process may write to: its reports or what it remembers, and what its libraries want a home for.
 _SCRATCH = (pods.scratch("data", _DATA), pods.scratch("tmp", "/tmp"))  # noqa: S108 - of the container
-_SERVING: dict[str, Any] = {
-    "ports": [{"name": "http", "container_port": MONITOR_PORT}],
-    **containers.probes("/healthz", "/healthz", start_seconds=_START_SECONDS),
-}

@@ -8,14 +8,14 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import accounts, availability, layout, pods, quantities
+from mlops_platform.components.kubernetes import accounts, availability, layout, pods, quantities, rights
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.monitoring import configuration, containers
 from mlops_platform.components.kubernetes.monitoring.project import ProjectFiles
-from mlops_platform.components.kubernetes.monitoring.scraping import PROMETHEUS_PORT
 from mlops_platform.components.kubernetes.namespaces import Namespaces
 
 COMPONENT = "prometheus"
+PORT = layout.PORTS[COMPONENT]
 _USER = 65534  # of its image
 _FOLDER, _DATA = "/etc/prometheus", "/prometheus"
 # Its write-ahead log and what it is just compacting come on top of the blocks that the limit is about; more than 80
@@ -62,7 +62,7 @@ class Prometheus(pulumi.ComponentResource):
         super().__init__("mlops:kubernetes:Prometheus", name, None, opts)
         self._cluster = cluster
         self._namespace = namespaces.of(layout.MONITORING)
-        self.url = pulumi.Output.concat("http://prometheus.", self._namespace, f".svc:{PROMETHEUS_PORT}")
+        self.url = pulumi.Output.concat("http://prometheus.", self._namespace, f".svc:{PORT}")
         configured = configuration.prometheus(files, cluster, monitors)
         settings = kubernetes.core.v1.Secret(
             COMPONENT,
@@ -78,12 +78,12 @@ class Prometheus(pulumi.ComponentResource):
             data=data,
             opts=cluster.child(self),
         )
-        rights = self._rights(namespaces)
+        allowed = self._rights(namespaces)
         kubernetes.core.v1.Service(
             COMPONENT,
             metadata=self._metadata(awaited=False),
             # Each replica scrapes for itself: a client that went from one to the other would see graphs that jump.
-            spec=containers.service(cluster, COMPONENT, PROMETHEUS_PORT, session_affinity="ClientIP"),
+            spec=containers.service(cluster, COMPONENT, PORT, session_affinity="ClientIP"),
             opts=cluster.child(self),
         )
         volumes = [
@@ -121,7 +121,7 @@ class Prometheus(pulumi.ComponentResource):
                 },
                 "volume_claim_templates": [containers.claim(cluster, COMPONENT, "data")],
             },
-            opts=cluster.child(self, depends_on=[settings, rules, *rights]),
+            opts=cluster.child(self, depends_on=[settings, rules, *allowed]),
         )
         availability.disruption_budget(self, cluster=cluster, namespace=self._namespace, component=COMPONENT)
         self.register_outputs({"url": self.url})
@@ -140,7 +140,7 @@ class Prometheus(pulumi.ComponentResource):
             role = kubernetes.rbac.v1.Role(
                 title,
                 metadata=metadata,
-                rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
+                rules=rights.SCRAPE,
                 opts=cluster.child(self),
             )
             binding = kubernetes.rbac.v1.RoleBinding(
@@ -174,7 +174,7 @@ class Prometheus(pulumi.ComponentResource):
                         f"--storage.tsdb.retention.size={blocks}MB",  # its MB are 2^20 bytes
                         pulumi.Output.concat("--web.external-url=", self.url),
                     ],
-                    "ports": [{"name": "http", "container_port": PROMETHEUS_PORT}],
+                    "ports": [{"name": "http", "container_port": PORT}],
                     "security_context": pods.CONTAINER_SECURITY,
                     "resources": pods.resources(workload),
                     "volume_mounts": [

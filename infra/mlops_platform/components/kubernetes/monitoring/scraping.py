@@ -7,13 +7,8 @@ from typing import Any
 
 from mlops_platform.components.kubernetes import layout
 from mlops_platform.components.kubernetes.cluster import COMPONENT_LABEL, ENVIRONMENT_LABEL, Cluster
+from mlops_platform.components.kubernetes.layout import PORTS
 
-PROMETHEUS_PORT = 9090
-ALERTMANAGER_PORT = 9093
-MESH_PORT = 9094  # at which Alertmanager's pods talk to each other, over TCP and UDP
-GRAFANA_PORT = 3000
-MONITOR_PORT = 9100  # of the exporter and of the receiver
-SERVICE_PORT = 8000
 MESH = "alertmanager-mesh"  # the headless Service by which each of Alertmanager's pods has a name
 
 # The jobs that every project has; the others only if it has what they scrape.
@@ -36,11 +31,11 @@ def jobs(cluster: Cluster, monitors: Sequence[str]) -> dict[str, dict[str, Any]]
             cluster,
             [layout.SERVING],
             f"{COMPONENT_LABEL}=service",
-            _only("pod_container_port_number", str(SERVICE_PORT)),
+            _only("pod_container_port_number", str(PORTS["service"])),
         ),
         # By name, so that one that isn't there at all is noticed.
-        "monitoring": _static([f"{name}.{here}.svc:{MONITOR_PORT}" for name in monitors]),
-        "prometheus": _static([f"localhost:{PROMETHEUS_PORT}"]),
+        "monitoring": _static([f"{name}.{here}.svc:{PORTS[name]}" for name in monitors]),
+        "prometheus": _static([f"localhost:{PORTS['prometheus']}"]),
         "alertmanager": _static(alertmanagers(cluster)),
         "pods": _pods(
             cluster,
@@ -60,7 +55,7 @@ def jobs(cluster: Cluster, monitors: Sequence[str]) -> dict[str, dict[str, Any]]
     }
 
 
-def alertmanagers(cluster: Cluster, port: int = ALERTMANAGER_PORT) -> list[str]:
+def alertmanagers(cluster: Cluster, port: int = PORTS["alertmanager"]) -> list[str]:
     """Each of Alertmanager's pods: all are told of an alert, and they agree on who passes it on."""
     here = cluster.namespace(layout.MONITORING)
     return [

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import availability, ingress
+from mlops_platform.components.kubernetes import accounts, availability, ingress
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.registry import server
 from mlops_platform.components.kubernetes.registry.server import COMPONENT, PORT
@@ -142,10 +142,11 @@ class Registry(pulumi.ComponentResource):
             spec=server.service(cluster),
             opts=cluster.child(self),
         )
+        own = accounts.declare(self, cluster=cluster, component=COMPONENT, namespace=namespace)
         kubernetes.apps.v1.Deployment(
             COMPONENT,
             metadata=cluster.metadata(COMPONENT, COMPONENT, namespace=namespace),
-            spec=server.deployment(cluster, configuration, several=several, authority=bool(authority)),
+            spec=server.deployment(cluster, own, configuration, several=several, authority=bool(authority)),
             opts=cluster.child(self, depends_on=after),
         )
         availability.disruption_budget(self, cluster=cluster, namespace=namespace, component=COMPONENT)
@@ -181,7 +182,9 @@ def read_account() -> tuple[str, str] | None:
 
 
 def _in_store(store: KeyedStore) -> pulumi.Output[dict[str, Any]]:
-    access_key, secret_key = store.keys("registry")
+    keys = store.keys("registry")
+    assert keys is not None  # noqa: S101 - where pods have identities in place of keys, the registry is elsewhere
+    access_key, secret_key = keys
     return pulumi.Output.all(
         endpoint=store.endpoint, bucket=store.artifact_bucket, access_key=access_key, secret_key=secret_key
     ).apply(lambda known: server.store_driver(region=store.region, **known))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pulumi
 
-from mlops_platform.components.kubernetes import availability, ingress, pods
+from mlops_platform.components.kubernetes import availability, ingress, layout, pods
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.store.consumers import IMAGES
 
-COMPONENT, PORT = "registry", 5000
+COMPONENT = "registry"
+PORT = layout.PORTS[COMPONENT]
 FILES, CONFIGURATION, ACCOUNTS, AUTHORITY = "/etc/registry", "config.yml", "htpasswd", "ca.crt"
 VOLUME = "/var/lib/registry"
 # How images are kept on the pod's own volume.
@@ -86,12 +87,18 @@ def service(cluster: Cluster) -> dict[str, Any]:
 
 
 def deployment(
-    cluster: Cluster, configuration: pulumi.Output[str], *, several: bool, authority: bool
+    cluster: Cluster,
+    account: pulumi.Output[str],
+    configuration: pulumi.Output[str],
+    *,
+    several: bool,
+    authority: bool,
 ) -> dict[str, Any]:
     """The spec of the Deployment.
 
     Args:
         cluster: where.
+        account: of the pods.
         configuration: what the program reads when it starts.
         several: whether there may be several pods, since the images are in the object store.
         authority: whether the store's certificate is signed by an authority of its own.
@@ -109,6 +116,7 @@ def deployment(
                 "annotations": {"seedbed/configuration": pulumi.Output.unsecret(fingerprint)},
             },
             "spec": {
+                "service_account_name": account,
                 "automount_service_account_token": False,
                 "enable_service_links": False,
                 "security_context": pods.security(),

@@ -9,10 +9,11 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import availability, pods
+from mlops_platform.components.kubernetes import accounts, availability, layout, pods
 from mlops_platform.components.kubernetes.cluster import Cluster
 
-COMPONENT, PORT = "store", 9000
+COMPONENT = "store"
+PORT = layout.PORTS[COMPONENT]
 # Secrets: the administrator's name and password, and the certificate with its authority.
 ROOT, TLS = "store-root", "store-tls"
 AUTHORITY_KEY, CERTIFICATE_KEY, PRIVATE_KEY = "ca.crt", "tls.crt", "tls.key"
@@ -78,7 +79,7 @@ def run(
     program: Program,
     after: list[pulumi.Resource],
 ) -> tuple[list[pulumi.Resource], list[pulumi.Output[str]]]:
-    """Declare the Services, the volumes and the pods.
+    """Declare the Services, the volumes, and the pods with their account.
 
     Args:
         parent: the component that they belong to.
@@ -92,6 +93,7 @@ def run(
     """
     ports = [{"name": "s3", "port": PORT, "target_port": "s3"}]
     selector = cluster.selector(COMPONENT)
+    account = accounts.declare(parent, cluster=cluster, component=COMPONENT, namespace=namespace)
     services = [
         kubernetes.core.v1.Service(
             name,
@@ -112,7 +114,7 @@ def run(
     server = kubernetes.apps.v1.StatefulSet(
         COMPONENT,
         metadata=cluster.metadata(COMPONENT, COMPONENT, namespace=namespace),
-        spec=_stateful_set(cluster, program),
+        spec=_stateful_set(cluster, program, account),
         opts=cluster.child(
             parent,
             # Not on the Service: that one is there for the engine when a pod behind it is ready.
@@ -144,7 +146,7 @@ def _volume(
     )
 
 
-def _stateful_set(cluster: Cluster, program: Program) -> dict[str, Any]:
+def _stateful_set(cluster: Cluster, program: Program, account: pulumi.Output[str]) -> dict[str, Any]:
     return {
         "service_name": PEERS,
         "replicas": program.replicas,
@@ -154,6 +156,7 @@ def _stateful_set(cluster: Cluster, program: Program) -> dict[str, Any]:
         "template": {
             "metadata": {"labels": cluster.labels(COMPONENT), "annotations": dict(program.annotations)},
             "spec": {
+                "service_account_name": account,
                 "automount_service_account_token": False,
                 "enable_service_links": False,
                 "security_context": pods.security(),

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from mlops_platform.components.kubernetes import pods
+from mlops_platform.components.kubernetes import accounts, pods
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.store import consumers
 from mlops_platform.components.kubernetes.store.server import AUTHORITY_KEY, ROOT, Server, mounted
@@ -92,6 +92,7 @@ def declare(
         )
     content = pulumi.Output.json_dumps([files, dict(users), server.volume_ids])
     fingerprint = pulumi.Output.unsecret(content.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()))
+    account = accounts.declare(parent, cluster=cluster, component=_COMPONENT, namespace=namespace)
     job = kubernetes.batch.v1.Job(
         _NAME,
         metadata=metadata,
@@ -100,7 +101,7 @@ def declare(
             "active_deadline_seconds": _JOB_SECONDS,
             "template": {
                 "metadata": {"labels": cluster.labels(_COMPONENT), "annotations": {"seedbed/content": fingerprint}},
-                "spec": _pod(cluster, server),
+                "spec": _pod(cluster, server, account),
             },
         },
         opts=cluster.child(
@@ -114,7 +115,7 @@ def declare(
     return name
 
 
-def _pod(cluster: Cluster, server: Server) -> dict[str, Any]:
+def _pod(cluster: Cluster, server: Server, account: pulumi.Output[str]) -> dict[str, Any]:
     volumes = {"plan": (_PLAN, {"config_map": {"name": _NAME}}), "root": (_SECRETS, mounted(ROOT))}
     variables = {
         "STORE_URL": server.endpoint,
@@ -132,6 +133,7 @@ def _pod(cluster: Cluster, server: Server) -> dict[str, Any]:
         variables["STORE_AUTHORITY"] = f"{_AUTHORITY}/{AUTHORITY_KEY}"
     scratch, scratch_mount = pods.scratch("temporary", _TEMPORARY)
     return {
+        "service_account_name": account,
         "automount_service_account_token": False,
         "enable_service_links": False,
         # Each try has a pod of its own, whose log stays.
