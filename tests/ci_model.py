@@ -182,12 +182,24 @@ def github_step_runs(step, event, more):
 
 
 def _gitlab_started(files, event):
-    return {
-        f"{name}/{job}"
+    started = {
+        job: f"{name}/{job}"
         for name, jobs in files.items()
         for job, content in jobs.items()
         if any(rule_decides(content["rules"], event))
     }
+    for jobs in files.values():
+        for job in jobs.keys() & started.keys():
+            needs = jobs[job].get("needs", [])
+            missing = {need for need in needs if isinstance(need, str)} - started.keys()
+            assert not missing, f"GitLab makes no pipeline in which {job} needs {missing}"
+    return set(started.values())
+
+
+def gitlab_waits(job):
+    """Whether somebody has to start the job by hand, whatever started the pipeline."""
+    starting = [rule for rule in job["rules"] if rule.get("when") != "never"]
+    return bool(starting) and all(rule.get("when") == "manual" for rule in starting)
 
 
 def rule_decides(rules, event):

@@ -29,6 +29,8 @@ class Outputs:
         namespace: Kubernetes namespace of the workloads.
         kubeconfig: how to reach the cluster.
         ci_role: identity that CI takes on.
+        preview_role: identity that a pull request's CI takes on, which only reads.
+        apply_role: identity that CI takes on to change the infrastructure.
         prometheus_url: URL of Prometheus.
         grafana_url: URL of Grafana.
         expires_at: end of the environment's lease, ISO 8601 in UTC.
@@ -49,6 +51,8 @@ class Outputs:
     namespace: pulumi.Input[str] = ""
     kubeconfig: pulumi.Input[str] = ""
     ci_role: pulumi.Input[str] = ""
+    preview_role: pulumi.Input[str] = ""
+    apply_role: pulumi.Input[str] = ""
     prometheus_url: pulumi.Input[str] = ""
     grafana_url: pulumi.Input[str] = ""
     expires_at: pulumi.Input[str] = ""

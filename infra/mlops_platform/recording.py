@@ -99,9 +99,11 @@ def placeholders(type_: str, name: str, inputs: Mapping[str, Any]) -> dict[str, 
         "value": f"{name}-value",
         "url": f"https://{name}.invalid",
     }
+    made = {key: value for key, value in made.items() if key not in inputs}
     if type_.startswith("aws:eks/cluster:"):
-        made |= {"endpoint": f"https://{name}.invalid", "certificateAuthority": {"data": ""}}
-    return {key: value for key, value in made.items() if key not in inputs}
+        network = {**inputs["vpcConfig"], "clusterSecurityGroupId": f"{name}-security-group"}
+        made |= {"endpoint": f"https://{name}.invalid", "certificateAuthority": {"data": ""}, "vpcConfig": network}
+    return made
 
 
 def main() -> int:

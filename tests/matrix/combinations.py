@@ -10,7 +10,8 @@ from seedbed import creation
 from seedbed import spec as specs
 
 EXAMPLES = {"classification": "penguins", "regression": "penguin-mass"}
-OPEN = {"name", "description", "branch", "registry"}  # answered with any text, not with one of a few
+# Answered with any text, not with one of a few.
+OPEN = {"name", "description", "branch", "registry", "repository", "repository_ids"}
 
 
 def axes():

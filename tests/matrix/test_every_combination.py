@@ -14,7 +14,7 @@ def test_all_were_rendered(rendered, checked):
     expected = 1
     for each in values:
         expected *= len(each)
-    assert rendered.count == expected
+    assert rendered.count == expected > 0
     checked(f"{rendered.count} projects, {len(rendered.files)} distinct files")
 
 

@@ -1,7 +1,10 @@
 """CI for GitHub and GitLab: the same jobs for the same events, and nothing red before anything is set up."""
 
 import itertools
+import json
+import os
 import re
+import subprocess
 
 import pytest
 from tests import ci_model
@@ -15,6 +18,7 @@ READY = {
     "DATA_BUCKET": "data", "ARTIFACT_BUCKET": "artifacts", "MLFLOW_TRACKING_URI": "https://mlflow",
     "PREDICTION_LOG": "s3://artifacts/log", "ENVIRONMENT": "prod", "PULUMI_BACKEND_URL": "s3://state",
     "REGISTRY_USERNAME": "ci", "CI_ROLE_ARN": "arn:aws:iam::123456789012:role/ci",
+    "DEPLOY": "true",
 }  # fmt: skip
 REGISTRIES = ("", "ghcr.io/acme", "registry.example.com/team", "123456789012.dkr.ecr.eu-west-1.amazonaws.com")
 ALWAYS = {"ci/check", "ci/images-check"}
@@ -23,6 +27,7 @@ WRITES = {
     ("ci", "data"): {"id-token"},
     ("train", "images"): {"id-token", "attestations", "packages"},
     ("train", "train"): {"id-token"},
+    ("train", "deploy"): {"id-token"},
     ("train", "record"): {"contents"},
     ("drift", "drift"): {"id-token", "actions"},
     ("infra", "preview"): {"id-token", "pull-requests"},
@@ -49,9 +54,13 @@ def plain(jobs):
 
 
 EVENTS = {
-    "code changes on main": (Event("change", CODE), {"ci/check", "train/images", "ci/data", "train/train"}),
+    "code changes on main": (
+        Event("change", CODE), {"ci/check", "train/images", "ci/data", "train/train", "train/deploy"},
+    ),
     "a page changes on main": (Event("change", ("README.md",)), {"ci/check", "ci/data"}),
-    "data changes on main": (Event("change", ("data/raw.dvc",)), {"ci/check", "ci/data", "train/images", "train/train"}),
+    "data changes on main": (
+        Event("change", ("data/raw.dvc",)), {"ci/check", "ci/data", "train/images", "train/train", "train/deploy"},
+    ),
     "infrastructure changes on main": (
         Event("change", ("infra/mlops_platform/names.py",)), {"ci/check", "ci/data", "infra/apply"},
     ),
@@ -90,7 +99,9 @@ def test_a_request_from_a_fork_gets_no_job_that_needs_secrets(sides):
 def test_committing_the_model_is_off_until_the_variable_says_so(sides):
     event = Event("change", CODE, variables={**READY, "COMMIT_MODEL": "true"})
     for jobs in ci_model.started(*sides, event):
-        assert plain(jobs) == {"ci/check", "ci/data", "train/images", "train/train", "train/record"}
+        assert plain(jobs) == {
+            "ci/check", "ci/data", "train/images", "train/train", "train/record", "train/deploy",
+        }  # fmt: skip
 
 
 def test_the_commit_of_the_model_starts_nothing_that_trains(sides):
@@ -137,7 +148,7 @@ def test_each_sentence_names_every_variable_that_its_job_waits_for(sides):
             ]  # fmt: skip
             assert waiting, f"{job} speaks for a job"
             seen += 1
-    assert seen == 4
+    assert seen == 5
 
 
 def test_no_job_has_more_rights_than_it_needs(both):
@@ -148,6 +159,70 @@ def test_no_job_has_more_rights_than_it_needs(both):
             assert {right for right, level in rights.items() if level == "write"} == WRITES.get((name, job), set())
             assert set(rights) - WRITES.get((name, job), set()) <= {"contents"}
             assert 0 < content["timeout-minutes"] <= 120
+
+
+def test_what_changes_something_outside_takes_turns_and_is_never_broken_off(sides):
+    github, gitlab = sides
+    turns = {
+        (name, job): content.get("concurrency", workflow.get("concurrency"))
+        for name, workflow in github.items()
+        for job, content in workflow["jobs"].items()
+    }
+    jobs = [("train", "images"), ("train", "train"), ("train", "deploy"), ("infra", "apply")]
+    for name, job in jobs:
+        assert turns[name, job]["cancel-in-progress"] is False
+        assert gitlab[name][job]["interruptible"] is False
+    assert len({turns[each]["group"] for each in jobs}) == len(jobs), "one that waits holds up no other"
+    assert len({gitlab[name][job]["resource_group"] for name, job in jobs}) == len(jobs)
+    # GitHub would let a run wait for the approval of another one's release.
+    assert "concurrency" not in github["train"]
+
+
+def test_what_changes_something_that_runs_waits_for_an_approval(sides):
+    github, gitlab = sides
+    for name, job, environment in (("train", "deploy", "service"), ("infra", "apply", "infrastructure")):
+        assert github[name]["jobs"][job]["environment"] == environment
+        assert gitlab[name][job]["environment"] == {"name": environment}, "GitLab keeps what was deployed when"
+        assert ci_model.gitlab_waits(gitlab[name][job])
+
+
+def test_only_the_release_gets_the_way_to_the_cluster(both):
+    for workflow in ci_model.github(both).values():
+        for job, content in workflow["jobs"].items():
+            secret = "secrets.KUBECONFIG_CONTENT"
+            assert (secret in str(content)) == (job == "deploy")
+            assert secret not in f"{workflow.get('env')} {content.get('env')}", "and of it the one step that needs it"
+
+
+def test_where_no_image_is_pushed_none_is_released(tmp_path):
+    given = answers(choices__ci="both", project__registry="registry.example.com/team")
+    root = creation.create(given, tmp_path / "out").destination
+    variables = {name: value for name, value in READY.items() if name != "REGISTRY_USERNAME"}
+    event = Event("change", CODE, variables=variables)
+    for jobs in ci_model.started(ci_model.github(root), ci_model.gitlab(root), event):
+        assert not {"train/images", "train/deploy"} & jobs
+        assert "train/images-not-pushed" in jobs
+
+
+def test_the_image_that_is_released_is_the_one_that_was_pushed(sides, tmp_path):
+    github, gitlab = sides[0]["train"]["jobs"], sides[1]["train"]
+    (step,) = [step for step in github["deploy"]["steps"] if "env" in step]
+    assert step["env"]["SERVING_IMAGE"] == "${{ needs.images.outputs.serving }}"
+    assert github["images"]["outputs"] == {
+        target: f"${{{{ steps.image.outputs.name }}}}/{target}@${{{{ steps.{target}.outputs.digest }}}}"
+        for target in ("serving", "pipeline")
+    }
+    for digit, target in enumerate(("serving", "pipeline")):
+        image = {"containerimage.descriptor": {"size": 1}, "containerimage.digest": f"sha256:{str(digit) * 64}"}
+        (tmp_path / f"{target}.json").write_text(json.dumps(image, indent=2))
+    lines = [line for line in gitlab["images"]["script"] if "image.env" in line or line.startswith("digest=")]
+    command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
+    subprocess.run(command, cwd=tmp_path, env={"IMAGE": "registry/penguins", "PATH": os.environ["PATH"]}, check=True)
+    assert (tmp_path / gitlab["images"]["artifacts"]["reports"]["dotenv"]).read_text().splitlines() == [
+        f"SERVING_IMAGE=registry/penguins/serving@sha256:{'0' * 64}",
+        f"PIPELINE_IMAGE=registry/penguins/pipeline@sha256:{'1' * 64}",
+    ]
+    assert gitlab["deploy"]["needs"] == ["images"]
 
 
 def test_nothing_of_an_event_gets_into_a_command(both):
@@ -226,6 +301,7 @@ def test_what_is_not_chosen_leaves_no_trace(tmp_path, ci, serving, monitoring, t
         "gitlab": ci in {"gitlab", "both"},
         "drift": monitoring == "true" and ci != "none",
         "serving": serving != "none" and ci != "none",
+        "kubeconfig": serving != "none" and ci != "none",
         "mlflow": tracking == "true" and ci != "none",
     }.items():
         assert (word in text) == wanted, word

@@ -23,6 +23,7 @@ _REPOSITORY = re.compile(r"(github\.com|gitlab\.com)(/[A-Za-z0-9_.-]+){2,20}")
 _IDS = re.compile(r"[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
 _BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
 _EMAIL = re.compile(r"[^\s@\"<>]+@[^\s@\"<>]+\.[^\s@\"<>]+")
+_DOLLARS = re.compile(r"[0-9]{1,9}")
 _GITHUB_PARTS = 3  # the host, the owner, the repository
 
 
@@ -57,7 +58,7 @@ class AwsSettings:
     repository_ids: str = ""
     branch: str = "main"
     oidc_provider: str = OIDC_PROVIDERS[0]
-    budget: float = 0.0
+    budget: int = 0
     budget_email: str = ""
     protect: bool = False
 
@@ -121,14 +122,11 @@ def _repository(get: Get) -> tuple[str, str]:
     return repository, ids
 
 
-def _budget(get: Get) -> tuple[float, str]:
+def _budget(get: Get) -> tuple[int, str]:
     value, email = get("budget") or "0", get("budgetEmail") or ""
-    try:
-        budget = float(value)
-    except ValueError:
-        budget = -1.0
-    if not 0 <= budget < 1e9:  # noqa: PLR2004 - no NaN either
-        raise values.refusal("budget", value, "must be US dollars a month, or 0 for no alarm", "200")
+    if not _DOLLARS.fullmatch(value):
+        raise values.refusal("budget", value, "must be whole US dollars a month, or 0 for no alarm", "200")
+    budget = int(value)
     if email and not _EMAIL.fullmatch(email):
         raise values.refusal("budgetEmail", email, "is not an address", "ml@example.com")
     if bool(budget) != bool(email):

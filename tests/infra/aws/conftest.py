@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pulumi
 import pytest
+import yaml
 from pulumi.runtime import mocks
+from tests.infra.kubernetes import kubeflow_manifests, monitored
 
 from mlops_platform import recording, settings
 from mlops_platform.components.aws import account
@@ -111,5 +113,35 @@ def on_aws(record, configured):
 
     def run(declare, **values):
         return record(lambda: declare(account.connect(configured(**values))))
+
+    return run
+
+
+@pytest.fixture
+def whole(record, configured, tmp_path, monkeypatch):
+    """Record a whole environment, Kubeflow's objects and the project's monitoring included."""
+    from mlops_platform import targets
+    from mlops_platform.components.kubernetes.monitoring import grafana, monitoring, project
+
+    files = project.ProjectFiles(prometheus={}, rules={}, alertmanager={}, dashboards={}, provisioning={})
+    monkeypatch.setattr(project, "read", lambda: files)
+    for module in (grafana, monitoring):
+        monkeypatch.setattr(module, "Password", monitored.Drawn)
+    manifests = tmp_path / "kubeflow.yaml"
+    manifests.write_text(yaml.safe_dump_all(kubeflow_manifests.objects()))
+
+    def run(**values):
+        given = {
+            "repository": "github.com/acme/flights", "repositoryIds": "1296269/501", "budget": "500",
+            "budgetEmail": "ml@acme.com", **values,
+        }  # fmt: skip
+        if given.get("variant", "platform") == "platform":
+            image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/flights-prod/flights"
+            given |= {
+                "pipelinesManifests": str(manifests), "serviceImage": f"{image}/serving:1",
+                "pipelineImage": f"{image}/pipeline:1", **values,
+            }  # fmt: skip
+        settings = configured(**given)
+        return record(lambda: vars(targets.build(settings)))
 
     return run

@@ -1,8 +1,8 @@
 """Preview or apply the infrastructure of one environment: `python ci/infrastructure.py preview|apply`.
 
 The variable ENVIRONMENT names it, and with it the Pulumi stack; PULUMI_BACKEND_URL says where its state is
-kept, and PULUMI_CONFIG_PASSPHRASE opens the secrets in it. `preview` changes nothing and writes what it found
-as Markdown.
+kept, and PULUMI_CONFIG_PASSPHRASE opens the secrets in it, unless a key on AWS does. `preview` changes nothing
+and writes what it found as Markdown.
 """
 
 from __future__ import annotations
@@ -53,21 +53,27 @@ def chosen(variables: Mapping[str, str]) -> str:
     Raises:
         NotReadyError: a variable is missing, or the environment is none that CI could change.
     """
-    wanted = ("ENVIRONMENT", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE")
-    if missing := [name for name in wanted if not variables.get(name)]:
-        raise NotReadyError(f"set {', '.join(missing)}: see the CI file that runs this")
+    _require(variables, "ENVIRONMENT", "PULUMI_BACKEND_URL")
     name = variables["ENVIRONMENT"]
     settings = PROGRAM / f"Pulumi.{name}.yaml"
     if not settings.is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in PROGRAM.glob("Pulumi.*.yaml")))
         raise NotReadyError(f"ENVIRONMENT is {name!r}, and {settings} isn't there; there are: {known}")
-    config = yaml.safe_load(settings.read_text(encoding="utf-8")).get("config", {})
+    content = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    config = content.get("config", {})
     if config.get("mlops-platform:target", "local") == "local":
         raise NotReadyError(
             f"the environment {name} runs on the machine that starts it, which CI isn't; "
             "set ENVIRONMENT to one with another target, or bring this one up there: seedbed up"
         )
+    if not content.get("secretsprovider"):
+        _require(variables, "PULUMI_CONFIG_PASSPHRASE")
     return name
+
+
+def _require(variables: Mapping[str, str], *names: str) -> None:
+    if missing := [name for name in names if not variables.get(name)]:
+        raise NotReadyError(f"set {', '.join(missing)}: see the CI file that runs this")
 
 
 def preview(environment: str) -> int:

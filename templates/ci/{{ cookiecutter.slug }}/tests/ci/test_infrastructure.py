@@ -22,10 +22,17 @@ def test_an_environment_that_ci_may_change_is_chosen():
     assert infrastructure["chosen"](SET) == "prod"
 
 
+def test_a_state_that_a_key_locks_needs_no_passphrase(program):
+    path = infrastructure["PROGRAM"] / "Pulumi.prod.yaml"
+    path.write_text("secretsprovider: awskms:///alias/x\n" + path.read_text())
+    assert infrastructure["chosen"]({**SET, "PULUMI_CONFIG_PASSPHRASE": ""}) == "prod"
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
         ({"PULUMI_BACKEND_URL": ""}, "set PULUMI_BACKEND_URL"),
+        ({"PULUMI_CONFIG_PASSPHRASE": ""}, "set PULUMI_CONFIG_PASSPHRASE"),
         ({"ENVIRONMENT": "prd"}, "there are: dev, prod"),
         ({"ENVIRONMENT": "dev"}, "runs on the machine that starts it"),
     ],
