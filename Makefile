@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PULUMI_SKIP_UPDATE_CHECK := true
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test test-image test-matrix golden check bench lint format lock build clean
+.PHONY: help setup demo test test-aws test-aws-account test-image test-matrix golden check bench lint format lock build clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -33,6 +33,9 @@ test: setup ## the whole test suite
 
 test-image: setup ## build a generated project's images, and ask the container (ten minutes; skipped with its reason without an engine)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_IMAGES=1 python -m pytest -rs tests/e2e/test_image.py $(ARGS)
+
+test-aws-account: setup ## an environment in a real AWS account, from `new` to `down` (cents; SEEDBED_TEST_AWS_ACCOUNT and _REGION say which)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -rs tests/e2e/test_aws_account.py -m aws_account $(ARGS)
 
 test-matrix: setup ## install and test every combination of choices (hours; MATRIX=covering: as `make test`), and write docs/combinations.md
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -n 2 tests/matrix --matrix $(or $(MATRIX),full) --matrix-table docs/combinations.md $(ARGS)

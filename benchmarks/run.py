@@ -5,7 +5,8 @@
 
 Each pair runs in turns (A B A B ...), so that a slow moment hits both, and the figure is the
 median of the ratios of neighbours. Processor time decides for start-up and rendering, since these machines are shared;
-wall time for `up`, which mostly waits.
+wall time for `up` and for emptying buckets, which mostly wait. A bucket of 100,000 versions takes minutes to fill, so
+that there is one pair of each: SEEDBED_BENCH_VERSIONS makes it smaller.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ ENVIRONMENT = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "NO_COLOR": "1"
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of one run of a command."""
+    """Seconds of one run of a command, and what it printed."""
 
     wall: float
     cpu: float
+    printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def timed(command: list[str], cwd: Path | None = None, env: dict[str, str] | Non
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if result.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
-    return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, result.stdout)
 
 
 def compare(
@@ -167,6 +169,46 @@ def up() -> list[Comparison]:
             timed([seedbed, "down", "dev", "--yes"], project)
 
 
+def emptying() -> list[Comparison]:
+    """A full bucket emptied by our code, by the AWS CLI and by boto3; and our memory for five times as much."""
+    import emptying as buckets
+
+    number, fewer = int(os.environ.get("SEEDBED_BENCH_VERSIONS", "100000")), 20_000
+    script, variables = str(ROOT / "benchmarks/emptying.py"), {**ENVIRONMENT, **buckets.KEYS}
+    variables |= {"AWS_DEFAULT_REGION": buckets.REGION, "AWS_CONFIG_FILE": os.devnull}
+    aws = shutil.which("aws")
+    found: list[Comparison] = []
+    with buckets.server() as (store, url):
+
+        def emptied(how: str, bucket: str, many: int, versions: int) -> Run:
+            buckets.fill(url, bucket, many, versions=versions)
+            command = [sys.executable, script, how, url, bucket]
+            if how == "aws":
+                command = [str(aws), "--endpoint-url", url, "s3", "rm", "--recursive", "--quiet", f"s3://{bucket}"]
+            run = timed(command, env=variables)
+            buckets.refuse_leftovers(url, bucket)
+            return run
+
+        few = emptied("ours", "fewer", fewer, 2)
+        ours, theirs = (emptied(how, f"versions-{how}", number, 2) for how in ("ours", "boto3"))
+        title = f"emptying on {store}, {number} versions"
+        found.append(_pair(f"{title} / boto3", ours.wall, theirs.wall, None, "wall"))
+        memory, less = int(ours.printed) / 1024, int(few.printed) / 1024
+        found.append(_pair(f"{title} / {fewer} versions, MiB", memory, less, 1.1, "memory"))
+        if aws:
+            ours, theirs = (emptied(how, f"objects-{how}", number, 1) for how in ("ours", "aws"))
+            found.append(
+                _pair(f"emptying on {store}, {number} objects / aws s3 rm", ours.wall, theirs.wall, 1 / 3, "wall")
+            )
+        else:
+            print("No AWS CLI on PATH: emptying isn't compared with it.")
+    return found
+
+
+def _pair(name: str, ours: float, theirs: float, target: float | None, unit: str) -> Comparison:
+    return Comparison(name, ours, theirs, ours / theirs, target, unit)
+
+
 def _as_template(folder: Path, answer: str, suffix: str = "") -> None:
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         text = path.read_text(encoding="utf-8")
@@ -185,7 +227,7 @@ def _fresh(work: Path) -> str:
 def main() -> None:
     """Run the comparisons, print them, and write build/bench.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    groups = {"startup": startup, "new": new, "up": up}
+    groups = {"startup": startup, "new": new, "up": up, "emptying": emptying}
     parser.add_argument("--only", choices=groups, help="one group of comparisons")
     only = parser.parse_args().only
     found = [comparison for name, group in groups.items() if only in {None, name} for comparison in group()]

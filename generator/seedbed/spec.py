@@ -197,6 +197,20 @@ class Environment(_Section, frozen=True, kw_only=True):
     api_networks: Annotated[
         str, msgspec.Meta(description="Networks from which a public EKS API server is reached; empty: all")
     ] = ""
+    cluster_admins: Annotated[
+        str,
+        msgspec.Meta(
+            description="ARNs of IAM roles and users that administer the EKS cluster, besides whoever makes it, with "
+            "commas between them"
+        ),
+    ] = ""
+    certificate: Annotated[
+        str,
+        msgspec.Meta(
+            description="ARN of the certificate in ACM for all names under `domain` on AWS; needed there unless "
+            "`ingress_class` is set"
+        ),
+    ] = ""
     kubernetes_version: Annotated[str, msgspec.Meta(description="Version of EKS, such as 1.36; empty: its default")] = (
         ""
     )
@@ -205,8 +219,8 @@ class Environment(_Section, frozen=True, kw_only=True):
         msgspec.Meta(description="Make the AWS account's identity provider for CI, or use the one that it has"),
     ] = "create"
     budget: Annotated[
-        float, msgspec.Meta(ge=0, description="US dollars a month at which an alarm goes off on AWS; 0: none")
-    ] = 0.0
+        int, msgspec.Meta(ge=0, description="US dollars a month at which an alarm goes off on AWS; 0: none")
+    ] = 0
     budget_email: Annotated[str, msgspec.Meta(description="Who is told when the budget is used up")] = ""
 
 

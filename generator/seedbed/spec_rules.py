@@ -22,10 +22,12 @@ _CLUSTER_KEYS = frozenset(
 )  # fmt: skip
 _AWS_KEYS = frozenset(
     {
-        "account", "region", "variant", "private_endpoint", "api_networks", "kubernetes_version", "oidc_provider",
-        "budget", "budget_email",
+        "account", "region", "variant", "private_endpoint", "api_networks", "cluster_admins", "certificate",
+        "kubernetes_version", "oidc_provider", "budget", "budget_email",
     }
 )  # fmt: skip
+# What only the variant with a cluster has.
+_EKS_KEYS = frozenset({"private_endpoint", "api_networks", "cluster_admins", "certificate", "kubernetes_version"})
 # What EKS, S3 and ECR decide themselves.
 _NOT_ON_AWS = frozenset({"context", "storage_class", "store_size", "store_image", "store_tls", "api_servers"})
 _STORE_ELSEWHERE = frozenset({"s3_endpoint", "s3_region", "data_bucket", "artifact_bucket", "registry_port"})
@@ -111,8 +113,38 @@ def _aws(environment: Environment) -> list[str]:
     ]
     if environment.store != "s3":
         found.append("store: is s3 on AWS")
+    if environment.variant == "platform":
+        found += _published_on_aws(environment)
+    else:
+        defaults = type(environment)()
+        found += [
+            f"{key}: is about a cluster, and variant {environment.variant} has none"
+            for key in sorted((_CLUSTER_KEYS | _EKS_KEYS) - _NOT_ON_AWS)
+            if getattr(environment, key) != getattr(defaults, key)
+        ]
     if bool(environment.budget) != bool(environment.budget_email):
         found.append("budget: needs an amount and budget_email together: an alarm goes off at one, and tells the other")
+    return found
+
+
+def _published_on_aws(environment: Environment) -> list[str]:
+    """How TLS comes about for a domain: by ACM on the environment's load balancer, or by another controller."""
+    own = bool(environment.domain and not environment.ingress_class)
+    found = []
+    if own and environment.cluster_issuer:
+        found.append(
+            "cluster_issuer: AWS's load balancers take certificates from ACM only; set certificate, or ingress_class to"
+            " a controller of your own"
+        )
+    elif own and not environment.certificate:
+        found.append(
+            "certificate: needed with domain, for TLS; set the ARN of one in ACM, or ingress_class to a controller of"
+            " your own"
+        )
+    if environment.certificate and not own:
+        found.append(
+            "certificate: is for the environment's own load balancer, which comes with domain and without ingress_class"
+        )
     return found
 
 

@@ -59,7 +59,8 @@ def demand(settings: Settings) -> dict[str, Any]:
     Returns:
         `workloads`: name, cpu, memory and storage of each pod of a kind, and how many at the start (or, with `spread`,
         of all its pods together); what runs only now and then is left out. `rights`: group, resource and whether it is
-        in a namespace. `grants`: as `rights.granted` gives them. The rest is named as in the settings; an empty value means that nothing of that sort is needed.
+        in a namespace. `grants`: as `rights.granted` gives them. The rest is named as in the settings; an empty value
+        means that nothing of that sort is needed.
     """
     options = settings.kubernetes
     assert options is not None  # noqa: S101 - `settings.load` sets them for this target

@@ -66,9 +66,9 @@ class Recorder(pulumi.runtime.Mocks):
         made = {"id": f"{args.name}-id", **self._outputs(args.typ, args.name, inputs)}
         return str(made.pop("id")), {**args.inputs, **made}
 
-    def call(self, _args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, _args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         """Nothing of the program asks a provider anything."""
-        return {}
+        return {}, None
 
 
 def record(program: Callable[[], object], *, stack: str, outputs: Outputs) -> list[Declared]:
@@ -81,7 +81,7 @@ def record(program: Callable[[], object], *, stack: str, outputs: Outputs) -> li
     """
     recorder = Recorder(outputs)
     pulumi.runtime.set_mocks(recorder, project="mlops-platform", stack=stack, preview=False)
-    pulumi.runtime.test(program)()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return recorder.declared
 
 
@@ -93,7 +93,7 @@ def placeholders(type_: str, name: str, inputs: Mapping[str, Any]) -> dict[str, 
         name: the resource's.
         inputs: its own.
     """
-    made = {
+    made: dict[str, Any] = {
         "arn": f"arn:aws:recorded:::{name}",
         "name": name,
         "value": f"{name}-value",

@@ -89,15 +89,17 @@ def test_up_again_changes_nothing(seedbed, root):
     assert process(seedbed, root, "store")["pid"] == before
 
 
-def test_plain_pulumi_sees_the_same_environment(root, pulumi):
+def plainly(root, pulumi, *arguments):
     env = {
         "PATH": os.pathsep.join([str(root / ".venv/bin"), str(pulumi.folder), os.environ["PATH"]]),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(root / ".seedbed/passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    result = run(
-        [pulumi.path, "up", "--stack", "dev", "--yes", "--non-interactive", "--expect-no-changes"], root / "infra", env
-    )
+    return run([pulumi.path, *arguments, "--stack", "dev", "--yes", "--non-interactive"], root / "infra", env)
+
+
+def test_plain_pulumi_sees_the_same_environment(root, pulumi):
+    result = plainly(root, pulumi, "up", "--expect-no-changes")
     assert result.returncode == 0, result.stdout
 
 
@@ -277,6 +279,24 @@ def test_down_leaves_nothing_and_says_so_twice(seedbed, root):
     assert left == []
     again = ok(seedbed("down", "dev", "--yes", "--json", cwd=root)).json
     assert again["leftovers"] == []
+
+
+def test_what_the_engine_protects_goes_only_with_a_protected_environment_whose_name_is_typed(seedbed, root, pulumi):
+    ok(seedbed("up", "dev", cwd=root))
+    result = plainly(root, pulumi, "state", "protect", "--all")
+    assert result.returncode == 0, result.stdout
+    refused = seedbed("down", "dev", "--yes", cwd=root)
+    assert refused.code == 5
+    assert "is told to keep" in refused.err
+    assert ok(seedbed("status", "dev", "--json", cwd=root)).json["healthy"]
+    spec = root / "seedbed.toml"
+    text = spec.read_text()
+    spec.write_text(text.replace("protect = false", "protect = true"))
+    try:
+        result = ok(seedbed("down", "dev", "--yes", "--confirm", "dev", cwd=root))
+    finally:
+        spec.write_text(text)
+    assert "none is left" in result.out
 
 
 def test_a_busy_port_is_named_with_its_holder(seedbed, root):

@@ -13,7 +13,7 @@ from pulumi.output import Unknown
 from tests.infra.conftest import KEYS
 
 from mlops_platform.errors import PlatformError
-from mlops_platform.resources import s3
+from mlops_platform.resources import emptying, s3
 from mlops_platform.resources.bucket import BucketProvider
 from mlops_platform.resources.process import ProcessProvider
 from mlops_platform.supervision import marks
@@ -87,7 +87,7 @@ def test_suspended_versioning_is_drift_and_is_put_right(created, props):
 
 
 def test_deleting_takes_versions_markers_uploads_and_more_than_one_page(created, props, monkeypatch):
-    monkeypatch.setattr(s3, "_BATCH", 10)
+    monkeypatch.setattr(emptying, "_BATCH", 10)
     client, bucket = s3.connect(props), props["bucket"]
     for number in range(35):
         client.put_object(Bucket=bucket, Key=f"folder/{number:04}", Body=b"")

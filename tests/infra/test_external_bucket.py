@@ -7,7 +7,7 @@ from pulumi.output import Unknown
 from tests.infra.conftest import KEYS
 
 from mlops_platform.errors import PlatformError
-from mlops_platform.resources import s3
+from mlops_platform.resources import emptying, s3
 from mlops_platform.resources.external_bucket import MARK, ExternalBucketProvider
 from mlops_platform.resources.process import ProcessProvider
 from mlops_platform.supervision import marks
@@ -63,7 +63,7 @@ def keys(props):
 
 
 def test_a_bucket_that_is_made_keeps_versions_and_goes_with_everything_in_it(created, props, client, monkeypatch):
-    monkeypatch.setattr(s3, "_BATCH", 10)
+    monkeypatch.setattr(emptying, "_BATCH", 10)
     assert created == {**props, "versioning": "Enabled"}
     assert provider.diff("b", created, props).changes is False
     assert provider.read("b", created).outs == created
@@ -130,7 +130,7 @@ def test_an_empty_bucket_of_another_environment_is_left_alone(created, props, cl
 
 
 def test_a_deletion_that_was_cut_short_is_finished_by_the_next(created, props, client):
-    s3._delete_versions(client, props["bucket"], s3.EXTERNAL, but="")
+    emptying.empty(client, props["bucket"], remedy="")
     provider.delete("b", created)
     assert state(props) is None
 

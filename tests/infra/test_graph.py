@@ -16,7 +16,7 @@ from mlops_platform.settings import StoreSettings
 PLACE = "/configured/home"
 PROMISED = {
     "s3_endpoint", "s3_region", "data_bucket", "artifact_bucket", "s3_access_key", "s3_secret_key", "registry", "registry_username", "registry_password",
-    "mlflow_tracking_uri", "kfp_host", "pipeline_volume", "namespace", "kubeconfig", "ci_role", "prometheus_url", "grafana_url",
+    "mlflow_tracking_uri", "kfp_host", "pipeline_volume", "namespace", "kubeconfig", "ci_role", "preview_role", "apply_role", "prometheus_url", "grafana_url",
     "expires_at",
 }  # fmt: skip
 

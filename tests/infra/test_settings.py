@@ -102,6 +102,8 @@ def test_pulumi_yaml_describes_every_key_with_the_default_that_the_program_has(t
     assert all(entry["description"] for entry in declared.values())
 
 
+ADMIN = "arn:aws:iam::123456789012:role/ops"
+CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f"
 AWS = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
 
 
@@ -114,14 +116,38 @@ AWS = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
         ({"region": "Ireland"}, "region = 'Ireland' must be the name of a region"),
         ({"variant": "light"}, "variant = 'light' is not one of: platform, lite, storage, registry"),
         ({"context": "kind"}, "context = 'kind' names a cluster, and the environment makes its own"),
-        ({"repository": "github.com/acme/flights"}, r"(?s)numbers of github.com/acme/flights.*repository-ids acme/flights"),
+        (
+            {"repository": "github.com/acme/flights"},
+            r"(?s)numbers of github.com/acme/flights.*repository-ids acme/flights",
+        ),
         ({"repository": "github.com/acme", "repositoryIds": "1/2"}, "repository = 'github.com/acme' must be"),
         ({"repository": "github.com/a/b/c", "repositoryIds": "1/2"}, "is not OWNER/REPOSITORY on GitHub"),
         ({"repository": "gitlab.com/a/b", "repositoryIds": "1/2"}, "is about a repository on GitHub"),
         ({"repository": "github.com/a/b", "repositoryIds": "1"}, "must be two numbers, OWNER/REPOSITORY, or none"),
         ({"apiNetworks": "10.0.0.1/8"}, "is not a list of networks"),
+        ({"clusterAdmins": "ada"}, "clusterAdmins = 'ada' must be ARNs of IAM roles or users in aws,"),
+        (
+            {"clusterAdmins": f"{ADMIN},arn:aws:sts::123456789012:assumed-role/ops/ada"},
+            "assumed-role/ops/ada' must be ARNs",
+        ),
+        ({"clusterAdmins": ADMIN.replace("aws", "aws-cn")}, "must be ARNs of IAM roles or users in aws,"),
+        ({"clusterAdmins": ADMIN, "region": "us-gov-west-1"}, "must be ARNs of IAM roles or users in aws-us-gov,"),
+        ({"clusterAdmins": ADMIN, "variant": "lite"}, "is about a cluster, and variant lite has none"),
+        ({"certificate": CERTIFICATE, "variant": "storage"}, "is about a cluster, and variant storage has none"),
+        ({"certificate": CERTIFICATE}, "is for the names under a domain, and there is none"),
+        (
+            {"certificate": CERTIFICATE, "domain": "a.cd", "ingressClass": "nginx"},
+            "ingressClass names another controller",
+        ),
+        (
+            {"certificate": CERTIFICATE, "domain": "a.cd", "region": "eu-west-2"},
+            "the environment's own account and region",
+        ),
+        ({"certificate": "mine", "domain": "a.cd"}, "certificate = 'mine' must be the ARN of a certificate in ACM"),
+        ({"domain": "a.cd"}, r"(?s)needed with domain = 'a.cd'.*request-certificate --domain-name '\*\.a\.cd'"),
+        ({"domain": "a.cd", "clusterIssuer": "acme"}, "load balancers take theirs from ACM only"),
         ({"budget": "200"}, "budgetEmail = '' is needed with budget"),
-        ({"budget": "nan", "budgetEmail": "a@b.cd"}, "budget = 'nan' must be US dollars a month"),
+        ({"budget": "9.5", "budgetEmail": "a@b.cd"}, "budget = '9.5' must be whole US dollars a month"),
         ({"budget": "5", "budgetEmail": "me"}, "budgetEmail = 'me' is not an address"),
     ],
 )
@@ -129,6 +155,13 @@ def test_what_aws_can_t_take_is_refused_with_a_way_out(tmp_path, values, message
     with pytest.raises(PlatformError, match=message) as refusal:
         load(tmp_path / "infra", **{key: value for key, value in {**AWS, **values}.items() if value})
     assert "pulumi config set" in str(refusal.value)
+
+
+def test_who_administers_a_cluster_on_aws_is_a_list_without_repetitions(tmp_path):
+    gov = {**AWS, "region": "us-gov-west-1"}
+    arns = tuple(f"arn:aws-us-gov:iam::123456789012:{who}" for who in ("role/a/b/ops", "user/ada@example.com"))
+    found = load(tmp_path / "infra", **gov, clusterAdmins=f" {arns[0]},{arns[1]} , {arns[0]},").aws
+    assert found.cluster_admins == arns
 
 
 def test_only_the_whole_platform_has_a_cluster_on_aws(tmp_path):

@@ -27,6 +27,11 @@ def test_overview_lists_every_command_and_the_exit_codes(seedbed):
     assert "7 infrastructure" in result.out
 
 
+def leaves(command):
+    children = getattr(command, "commands", {}).values()
+    return [leaf for child in children for leaf in leaves(child)] or [command]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_json(name):
     module, summary = COMMANDS[name]
@@ -35,10 +40,12 @@ def test_every_command_has_help_with_an_example_and_json(name):
     assert command.help.replace("\n", " ").startswith(summary.rstrip(".")), "the overview and the help say the same"
     assert "Example" in command.help
     assert f"seedbed {name}" in command.help
-    assert any("--json" in parameter.opts for parameter in command.params)
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, parameter.name
+    for leaf in leaves(command):
+        assert f"seedbed {name}" in leaf.help
+        assert any("--json" in parameter.opts for parameter in leaf.params)
+        for parameter in leaf.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, parameter.name
 
 
 def test_help_imports_nothing_heavy():
@@ -102,7 +109,7 @@ def test_completion_scripts(seedbed, shell):
 
 def test_completion_completes_commands(seedbed):
     env = {"_SEEDBED_COMPLETE": "bash_complete", "COMP_WORDS": "seedbed sta", "COMP_CWORD": "1"}
-    assert seedbed(env=env).out == "plain,status\n"
+    assert seedbed(env=env).out == "plain,status\nplain,state\n"
 
 
 def test_schema_is_json(seedbed):

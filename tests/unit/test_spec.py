@@ -4,6 +4,7 @@ import pytest
 
 from seedbed import naming
 from seedbed import spec as specs
+from seedbed.environments import stack_config
 from seedbed.errors import SpecError
 
 DATA = {"source": "x.csv", "target": "late", "features": {"carrier": "category", "distance": "number?"}, "time": "at"}
@@ -104,6 +105,46 @@ CLUSTER = {"target": "kubernetes", "context": "kind-flights"}
 def test_what_an_environment_cant_be_is_named(environment, expected):
     (problem,) = problems(answers(environments={"prod": environment}))
     assert problem.startswith(f"environments.prod.{expected}")
+
+
+AWS = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
+CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"domain": "ml.acme.com"}, "certificate: needed with domain, for TLS"),
+        ({"domain": "ml.acme.com", "cluster_issuer": "acme"}, "cluster_issuer: AWS's load balancers take"),
+        ({"certificate": CERTIFICATE}, "certificate: is for the environment's own load balancer"),
+        (
+            {"domain": "ml.acme.com", "ingress_class": "nginx", "certificate": CERTIFICATE},
+            "certificate: is for the environment's own load balancer",
+        ),
+        ({"variant": "lite", "cluster_admins": "x"}, "cluster_admins: is about a cluster, and variant lite has none"),
+        ({"variant": "storage", "size": "ha"}, "size: is about a cluster, and variant storage has none"),
+        ({"variant": "registry", "private_endpoint": True}, "private_endpoint: is about a cluster, and variant"),
+    ],
+)
+def test_what_an_environment_on_aws_cant_be_is_named(environment, expected):
+    (problem,) = problems(answers(environments={"prod": {**AWS, **environment}}))
+    assert problem.startswith(f"environments.prod.{expected}")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"domain": "ml.acme.com", "certificate": CERTIFICATE, "cluster_admins": "arn:aws:iam::1:role/a"},
+        {"domain": "ml.acme.com", "ingress_class": "nginx", "cluster_issuer": "acme"},
+        {"domain": "ml.acme.com", "ingress_class": "nginx"},
+        {"variant": "lite", "budget": 5, "budget_email": "a@b.cd"},
+    ],
+)
+def test_what_an_environment_on_aws_is_told_reaches_the_program(environment):
+    spec = specs.parse(answers(environments={"prod": {**AWS, **environment}}))
+    assert specs.parse(tomllib.loads(specs.to_toml(spec))) == spec
+    told = stack_config.stack_config(spec, "prod")
+    assert {str(value) for value in environment.values()} <= set(told.values())
 
 
 def test_each_target_has_a_store_of_its_own_and_only_its_own_keys_are_written():

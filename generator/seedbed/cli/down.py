@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MINUTES",
-    help="How long it may take, 15 unless told otherwise; then it stops, and names what it waits for.",
+    help="How long it may take, 15 (on AWS 45) unless told otherwise; then it stops, and names what it waits for.",
 )
 @click.option(
     "--cluster-gone",
@@ -42,7 +42,8 @@ def command(
     """Take an environment down and prove that nothing is left.
 
     All of its data goes with it. Afterwards it looks for every process, port, bucket and file of the environment,
-    or on a cluster for every object with its label, its namespaces and its volumes.
+    on a cluster for every object with its label, its namespaces and its volumes, and on AWS for everything with
+    its tag or its names.
     It says "gone" only when there is none, and otherwise names what is left and exits 7.
 
     \b
@@ -70,7 +71,7 @@ def command(
             raise ConflictError(f"`down` deletes all data of '{env}' and was not confirmed", hint="Add --yes.")
         click.confirm(f"Delete environment '{env}' of {found.spec.project.name} with all its data?", abort=True)
     with shown(quiet=as_json) as progress:
-        seconds = timeout * 60 if timeout else teardown.DOWN_SECONDS
+        seconds = timeout * 60 if timeout else None
         inventory = teardown.down(found, env, progress, confirmed=confirm, seconds=seconds)
     if as_json:
         output.emit(
@@ -80,12 +81,15 @@ def command(
                 "leftovers": inventory.leftovers,
                 "kept": inventory.kept,
                 "unseen": inventory.unseen,
+                "ending": inventory.ending,
             }
         )
         return
     output.line(f"Environment {env} is gone. Looked for {inventory.describe()}: none is left.", bold=True)
     for kept in inventory.kept:
         output.line(f"Kept: {kept}, which was there before the environment.")
+    for ending in inventory.ending:
+        output.line(f"Note: {ending}.")
     for unseen in inventory.unseen:
         output.line(f"Note: not looked at, and nothing of the environment should be there: {unseen}", err=True)
 

@@ -19,6 +19,8 @@ def command(env: str, command: tuple[str, ...], project: Path | None, as_json: b
     With a command: runs it with the environment's variables, and ends with its exit code. Without one: prints the
     variables and keeps the connections until Ctrl-C. `-C` and `--json` go before ENV.
 
+    It needs kubectl, and on AWS the AWS CLI.
+
     \b
     Examples:
       seedbed forward prod make push
@@ -36,14 +38,18 @@ def command(env: str, command: tuple[str, ...], project: Path | None, as_json: b
     from seedbed.signals import termination_as_interrupt
 
     found = find_project(project)
-    context = environment_of(found.spec, env).context
+    environment = environment_of(found.spec, env)
     with shown(quiet=True) as progress:
         outputs = operations.outputs(found, env, progress)
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    with termination_as_interrupt(), forwarding.forwarded(outputs, context, say) as reachable:
+    with (
+        termination_as_interrupt(),
+        forwarding.cluster_options(env, environment, outputs) as options,
+        forwarding.forwarded(outputs, options, say) as reachable,
+    ):
         values = variables.from_outputs(reachable)
         if command:
             try:

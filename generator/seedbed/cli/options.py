@@ -28,7 +28,9 @@ def project_option(function: Decorated) -> Decorated:
 def skip_checks_option(function: Decorated) -> Decorated:
     """`--skip-checks`."""
     return click.option(
-        "--skip-checks", is_flag=True, help="Go on though the cluster fails a check; the findings become notes."
+        "--skip-checks",
+        is_flag=True,
+        help="Go on though the cluster or account fails a check; the findings become notes.",
     )(function)
 
 

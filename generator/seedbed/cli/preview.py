@@ -16,11 +16,14 @@ from seedbed.cli.options import environment_argument, json_option, project_optio
 def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) -> None:
     """Show what `up` would change, and change nothing.
 
+    On AWS it also says what the environment would cost a month.
+
     \b
     Examples:
       seedbed preview dev
       seedbed preview dev --json
     """
+    from seedbed.cli.cost import announce
     from seedbed.cli.progress import shown
     from seedbed.cli.up import describe, show
     from seedbed.environments import operations
@@ -29,7 +32,8 @@ def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) ->
     found = find_project(project)
     with shown(quiet=as_json) as progress:
         outcome = operations.preview(found, env, progress, skip_checks=skip_checks)
-    if as_json:
-        output.emit(describe(outcome))
-    else:
+    if not as_json:
         show(outcome, "would change")
+    costs = announce(found, env, before=False, quiet=as_json)
+    if as_json:
+        output.emit(describe(outcome, costs))

@@ -9,6 +9,7 @@ from seedbed.cli import output
 from seedbed.cli.options import environment_argument, json_option, project_option, skip_checks_option
 
 if TYPE_CHECKING:
+    from seedbed.cli.cost import Costs
     from seedbed.environments.operations import Outcome
 
 
@@ -23,23 +24,25 @@ def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) ->
     The first time it installs the project's locked dependencies and obtains the Pulumi CLI
     if there is none. Run again, it changes only what differs. The same as `pulumi up` in infra/.
 
-    On a cluster it first checks, in seconds, whether the cluster can take the environment, and
-    names all that stands in the way.
+    On a cluster or on AWS it first checks, in seconds, whether there is all that the environment
+    needs, and names what stands in the way. On AWS it also says what it costs a month.
 
     \b
     Examples:
       seedbed up dev
       seedbed up dev --json
     """
+    from seedbed.cli.cost import announce
     from seedbed.cli.progress import shown
     from seedbed.environments import forwarding, operations
     from seedbed.environments.project import find_project
 
     found = find_project(project)
+    costs = announce(found, env, before=True, quiet=as_json)
     with shown(quiet=as_json) as progress:
         outcome = operations.up(found, env, progress, skip_checks=skip_checks)
     if as_json:
-        output.emit(describe(outcome))
+        output.emit(describe(outcome, costs))
         return
     show(outcome, "is up")
     for key, value in sorted(outcome.outputs.items()):
@@ -51,15 +54,17 @@ def command(env: str, project: Path | None, skip_checks: bool, as_json: bool) ->
         output.line(f'Next: eval "$(seedbed outputs {env} --format shell)" gives these, and the keys, to your tools.')
 
 
-def describe(outcome: Outcome) -> dict[str, object]:
-    """An outcome as `--json` shows it."""
+def describe(outcome: Outcome, costs: Costs | None = None) -> dict[str, object]:
+    """An outcome as `--json` shows it, with what the environment costs where that is known."""
+    figures = {} if costs is None else {"cost": costs.figures}
     return {
         "environment": outcome.environment,
         "changes": outcome.changes,
         "unchanged": outcome.unchanged,
         "seconds": round(outcome.seconds, 1),
         "outputs": outcome.outputs,
-        "warnings": outcome.warnings,
+        "warnings": [*([costs.excess] if costs and costs.excess else []), *outcome.warnings],
+        **figures,
     }
 
 

@@ -20,6 +20,7 @@ from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
+from seedbed.environments.state import Runs
 from seedbed.toolchain import PulumiCli
 
 _POLITE_STOPS = 2
@@ -30,13 +31,20 @@ class StoppedError(Exception):
 
 
 class Engine(PulumiCommand):
-    """A `PulumiCommand` on a given CLI, with graceful interruption."""
+    """A `PulumiCommand` on a given CLI, with graceful interruption.
 
-    def __init__(self, cli: PulumiCli, say: Callable[[str], None]) -> None:
+    Args:
+        cli: the program.
+        say: told what an interruption does.
+        runs: notes each run that is not over, where others share the state and its locks.
+    """
+
+    def __init__(self, cli: PulumiCli, say: Callable[[str], None], runs: Runs | None = None) -> None:
         # The base class would run `pulumi version` a second time; the toolchain has done so.
         self.command = str(cli.path)
         self.version = VersionInfo.parse(cli.version)
         self._say = say
+        self._runs = runs
         self._running: list[subprocess.Popen[str]] = []
         self._stops = 0
 
@@ -72,6 +80,8 @@ class Engine(PulumiCommand):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
             started.append(process)
+            if self._runs:
+                self._runs.begin(process.pid)
             if interruptions:  # by a signal that came while the child was being started
                 process.send_signal(signal.SIGINT)
             texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
@@ -84,6 +94,8 @@ class Engine(PulumiCommand):
             for reader in readers:
                 reader.join()
             code = process.wait()
+            if self._runs and not code:
+                self._runs.end(process.pid)
         self._running = []
         if interruptions:
             raise KeyboardInterrupt

@@ -6,11 +6,19 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from seedbed.environments.aws.errors import RENEW, CredentialsExpiredError, CredentialsMissingError
 from seedbed.environments.events import Recorder
 from seedbed.errors import ConflictError, InfrastructureError, SpecError, ToolMissingError
 
 # The engine's words for a provider's program that it neither has nor can download.
 _PLUGIN = re.compile(r"resource plugin '(?:pulumi-resource-)?([a-z-]+?)(?:-v[\d.]+)?'(?: at version v([\w.+-]+))?")
+# AWS's, its SDKs' and its provider's words for credentials whose time is over, and for there being none.
+_EXPIRED = re.compile(
+    r"ExpiredToken|RequestExpired|security token .{0,40}expired|token has expired|refresh cached (?:credentials|SSO)"
+    r"|SSO session .{0,40}(?:expired|invalid)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NO_CREDENTIALS = re.compile(r"No valid credential sources found|NoCredentialProviders|no EC2 IMDS role found")
 _PLUGIN_ATTEMPT = re.compile(r"error downloading provider: (.+)")
 
 
@@ -39,11 +47,32 @@ def explained(name: str, recorder: Recorder) -> Iterator[None]:
         if missing := _PLUGIN.search(text):
             raise _plugin_missing(missing, text) from error
         problems = recorder.problems or [_last_lines(text)]
+        if lapsed := _credentials(name, "\n".join([*problems, text]), problems):
+            raise lapsed from error
         raise InfrastructureError(
             f"Environment '{name}':\n" + "\n".join(f"  - {problem}" for problem in problems),
             hint=f"What was done is kept: correct the cause and run the command again, or `seedbed down {name}`.",
             details={"problems": problems},
         ) from error
+
+
+def _credentials(name: str, text: str, problems: list[str]) -> InfrastructureError | None:
+    """The error for credentials of AWS that ended while the engine was at work, or were none."""
+    listed = "\n".join(f"  - {problem}" for problem in problems)
+    details = {"problems": problems}
+    if _NO_CREDENTIALS.search(text):
+        return CredentialsMissingError(
+            f"The engine found no credentials for AWS, for environment '{name}':\n{listed}",
+            hint="Give some by AWS_PROFILE, or by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and run it again.",
+            details=details,
+        )
+    if _EXPIRED.search(text):
+        return CredentialsExpiredError(
+            f"Your credentials for AWS expired while environment '{name}' was being changed:\n{listed}",
+            hint=RENEW,
+            details=details,
+        )
+    return None
 
 
 def _last_lines(text: str, count: int = 8) -> str:

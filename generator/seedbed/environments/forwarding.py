@@ -7,18 +7,21 @@ again, on the same port, for as long as the forwarding lasts.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from seedbed.errors import InfrastructureError, ToolMissingError
+from seedbed.errors import InfrastructureError, ToolMissingError, UsageError
+from seedbed.spec import Environment
 
 _INSIDE = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(\.cluster\.local)?")
 _NODE_REGISTRY = re.compile(r"localhost:(?P<port>[0-9]+)(/.*)?")
@@ -26,6 +29,13 @@ _REGISTRY_PORT = 5000
 _READY = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 _READY_SECONDS = 30.0
 _PAUSE = 1.0
+# What kubectl says when the credentials are not taken, and when they can't be had.
+_REFUSED = re.compile(r"Unauthorized|must be logged in|asked for the client to provide credentials|getting credentials")
+_REFUSED_HINT = (
+    "Log in again. On AWS: `aws sts get-caller-identity` must show the environment's account, as somebody whom its"
+    " cluster knows: whoever made it, and those in `cluster_admins`."
+)
+_HINT = "`seedbed status` shows what runs; a port that is taken on this machine must be freed first."
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -61,12 +71,52 @@ def services(outputs: Mapping[str, str]) -> dict[str, Service]:
 
 
 @contextlib.contextmanager
-def forwarded(outputs: Mapping[str, str], context: str, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
+def cluster_options(name: str, environment: Environment, outputs: Mapping[str, str]) -> Iterator[list[str]]:
+    """The options by which kubectl finds an environment's cluster, while the block lasts.
+
+    A cluster that somebody else made is a context of the person's own kubeconfig. One on AWS comes with a kubeconfig
+    among the environment's outputs, in which the AWS CLI says who is asking: no secret is in it.
+
+    Args:
+        name: the environment's.
+        environment: the same, as the spec has it.
+        outputs: of the environment.
+
+    Raises:
+        UsageError: the environment is on AWS, in a variant without a cluster.
+        ToolMissingError: the AWS CLI is not on PATH.
+    """
+    if environment.target != "aws":
+        yield ["--context", environment.context]
+        return
+    if not (kubeconfig := outputs.get("kubeconfig")):
+        raise UsageError(
+            f"Environment '{name}' has no cluster (variant {environment.variant}), so there is nothing to forward",
+            hint=f"Its buckets and its registry are reached as they are: seedbed outputs {name}",
+        )
+    if shutil.which("aws") is None:
+        raise ToolMissingError(
+            f"`aws` is not on PATH, and says to the cluster of '{name}' who you are",
+            hint="Install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
+        )
+    handle, path = tempfile.mkstemp(prefix="seedbed-", suffix=".kubeconfig")  # for its owner alone
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(kubeconfig)
+        yield ["--kubeconfig", path]
+    finally:
+        Path(path).unlink()
+
+
+@contextlib.contextmanager
+def forwarded(
+    outputs: Mapping[str, str], options: Sequence[str], say: Callable[[str], None]
+) -> Iterator[dict[str, str]]:
     """The outputs as this machine can use them, while the block lasts.
 
     Args:
         outputs: of an environment.
-        context: of the kubeconfig.
+        options: by which kubectl finds the cluster, as `cluster_options` gives them.
         say: told when a connection had to be made anew.
 
     Raises:
@@ -80,7 +130,7 @@ def forwarded(outputs: Mapping[str, str], context: str, say: Callable[[str], Non
             "`kubectl` is not on PATH, and carries the connections into the cluster",
             hint="Install it; its version should be within one minor version of the cluster's.",
         )
-    tunnels = {service: _Tunnel([str(kubectl), "--context", context], service) for service in set(wanted.values())}
+    tunnels = {service: _Tunnel([str(kubectl), *options], service) for service in set(wanted.values())}
     with contextlib.ExitStack() as stack:
         for tunnel in tunnels.values():
             stack.callback(tunnel.close)
@@ -156,7 +206,7 @@ class _Tunnel:
         raise InfrastructureError(
             f"The service {self.service.name} in namespace {self.service.namespace} can't be reached:"
             f" {self._text().strip() or f'kubectl did not connect within {_READY_SECONDS:.0f} s'}",
-            hint="`seedbed status` shows what runs; a port that is taken on this machine must be freed first.",
+            hint=_REFUSED_HINT if _REFUSED.search(self._text()) else _HINT,
         )
 
     def _text(self) -> str:

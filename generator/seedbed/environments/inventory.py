@@ -25,12 +25,14 @@ class Inventory:
         leftovers: what is still there and should not be, one a line.
         kept: what is still there and shall be: it was there before the environment.
         unseen: what could not be looked at and holds nothing of the environment as far as is known.
+        ending: what goes by itself on a known date and costs nothing until then, with that date.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    ending: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
         """What was looked for, in words."""

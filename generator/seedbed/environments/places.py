@@ -1,4 +1,4 @@
-"""Where an environment runs, beyond what Pulumi records of it: this machine, or a cluster."""
+"""Where an environment runs, beyond what Pulumi records of it: this machine, a cluster, or an account of AWS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Running:
 
     Attributes:
         processes: of an environment on this machine: name, pid, port, alive and log of each.
-        workloads: of one on a cluster: kind, namespace, name, ready, wanted, healthy and reason of each.
+        workloads: of one on a cluster or on AWS: kind, namespace (on AWS the region), name, ready, wanted, healthy and
+            reason of each.
     """
 
     processes: list[dict[str, Any]] = field(default_factory=list)
@@ -55,6 +56,9 @@ class Place(Protocol):
     def leftovers(self) -> Inventory:
         """What is left after everything was destroyed and had a moment to end."""
 
+    def unprotect(self) -> None:
+        """Take off what keeps it there besides the engine: its name was typed, and it may go."""
+
     def blockers(self) -> list[str]:
         """What was told to end and can't, with what it waits for."""
 
@@ -88,6 +92,9 @@ class LocalMachine:
         """Processes, ports, buckets and the folder."""
         return inventory.settled(self.project.home(self.name), self.recorded)
 
+    def unprotect(self) -> None:
+        """Nothing does."""
+
     def blockers(self) -> list[str]:
         """The processes that did not end."""
         found = inventory.marked_processes(self.project.home(self.name))
@@ -105,8 +112,13 @@ def place_of(project: Project, name: str, recorded: list[dict[str, Any]]) -> Pla
     Raises:
         SpecError: the spec has no such environment.
     """
-    if environment_of(project.spec, name).target == "local":
+    target = environment_of(project.spec, name).target
+    if target == "local":
         return LocalMachine(project, name, recorded)
+    if target == "aws":
+        from seedbed.environments.aws.place import OnAws
+
+        return OnAws(project, name, recorded)
     from seedbed.environments.cluster.place import OnCluster
 
     return OnCluster(project, name, recorded)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
-import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedbed import toolchain
-from seedbed.environments import inventory
 from seedbed.environments.events import is_provider
 from seedbed.environments.project import Project
-from seedbed.environments.stack_config import CONFIG_KEYS, PROGRAM, environment_of, stack_config
+from seedbed.environments.stack_config import CONFIG_KEYS, environment_of, stack_config
+from seedbed.environments.state import Runs, secrets_provider, settings_file, stack_settings, state_of
 from seedbed.errors import InfrastructureError, SpecError
 
 if TYPE_CHECKING:
@@ -27,8 +25,12 @@ PASSPHRASE_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FI
 
 
 def exists(project: Project, name: str) -> bool:
-    """Whether the local state knows this environment."""
-    return _state_file(project, name).is_file()
+    """Whether there is a state of this environment, here or in the bucket on record.
+
+    Raises:
+        SeedbedError: the bucket can't be read, so that nothing is known of it.
+    """
+    return state_of(project, name).exists()
 
 
 def open_stack(project: Project, name: str, say: Callable[[str], None], *, create: bool = False) -> Stack:
@@ -53,9 +55,11 @@ def open_stack(project: Project, name: str, say: Callable[[str], None], *, creat
 
     _write_config(project, name)
     environment = process_environment(project, name, cli)
+    runs = Runs.of(project, name) if environment["PULUMI_BACKEND_URL"] else None
     workspace = automation.LocalWorkspace(
-        work_dir=str(project.infra), env_vars=environment, pulumi_command=Engine(cli, say)
-    )
+        work_dir=str(project.infra), env_vars=environment, pulumi_command=Engine(cli, say, runs),
+        secrets_provider=secrets_provider(project, name) or None,
+    )  # fmt: skip
     if create:
         return automation.Stack.create_or_select(name, workspace)
     if not exists(project, name):
@@ -66,12 +70,15 @@ def open_stack(project: Project, name: str, say: Callable[[str], None], *, creat
 def recorded(project: Project, name: str) -> list[dict[str, Any]]:
     """The resources in an environment's state, read without the engine; secrets in them stay encrypted.
 
-    What can't be read counts as nothing: the engine, which runs next, says what is wrong with it.
+    What can't be understood counts as nothing: the engine, which runs next, says what is wrong with it.
+
+    Raises:
+        SeedbedError: it is in a bucket that can't be read.
     """
+    content = state_of(project, name).content()
     try:
-        content = json.loads(_state_file(project, name).read_text(encoding="utf-8"))
-        resources = content["checkpoint"]["latest"]["resources"]
-    except (OSError, ValueError, KeyError, TypeError):
+        resources = json.loads(content or b"{}")["checkpoint"]["latest"]["resources"]
+    except (ValueError, KeyError, TypeError):
         return []
     return resources if isinstance(resources, list) else []
 
@@ -85,6 +92,17 @@ def recorded_in(stack: Stack) -> list[dict[str, Any]]:
 def real(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The resources that are something: not the stack, not the groups in it, not the providers."""
     return [r for r in resources if r.get("custom") and not is_provider(r["urn"])]
+
+
+def unprotect(stack: Stack) -> None:
+    """Tell the engine that it may delete everything in a stack.
+
+    Raises:
+        pulumi.automation.errors.CommandError: the state could not be written.
+    """
+    workspace = stack.workspace
+    arguments = ["state", "unprotect", "--all", "--yes", "--stack", stack.name]
+    workspace.pulumi_command.run(arguments, str(workspace.work_dir), dict(workspace.env_vars))
 
 
 def forget(stack: Stack, which: Callable[[dict[str, Any]], bool]) -> int:
@@ -138,13 +156,16 @@ def process_environment(project: Project, name: str, cli: toolchain.PulumiCli) -
     (project.own_folder / "state").mkdir(parents=True, exist_ok=True)
     variables = {
         "PATH": path,
+        # Empty: as infra/Pulumi.yaml says; not where a variable of the person's shell puts another environment's.
+        "PULUMI_BACKEND_URL": state_of(project, name).url,
         "VIRTUAL_ENV": str(project.scripts.parent),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # Not into infra/, which is the project's; and not nowhere, for each run would compile every library again.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(project.own_folder / "bytecode"),
     }
-    if not any(os.environ.get(variable) for variable in PASSPHRASE_VARIABLES):
+    by_passphrase = not secrets_provider(project, name)
+    if by_passphrase and not any(os.environ.get(variable) for variable in PASSPHRASE_VARIABLES):
         variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file(project, name))
     return variables
 
@@ -152,29 +173,19 @@ def process_environment(project: Project, name: str, cli: toolchain.PulumiCli) -
 def remove(project: Project, name: str, stack: Stack) -> None:
     """Forget a stack whose resources are gone, its history and backups included."""
     stack.workspace.remove_stack(name, preserve_config=True)
-    state = project.own_folder / "state" / ".pulumi"
-    for kind in ("history", "backups", "locks"):
-        for folder in state.glob(f"{kind}/**/{PROGRAM}/{name}"):
-            shutil.rmtree(folder, ignore_errors=True)
-    for leftover in (state / "stacks" / PROGRAM).glob(f"{name}.json*"):
-        leftover.unlink(missing_ok=True)
+    state_of(project, name).clean()
 
 
 def break_dead_lock(project: Project, name: str, say: Callable[[str], None]) -> None:
-    """Remove the lock of an engine that was killed; one whose owner may be alive, or elsewhere, stays."""
-    for path in (project.own_folder / "state" / ".pulumi" / "locks").glob(f"**/{PROGRAM}/{name}/*.json"):
-        try:
-            lock = json.loads(path.read_text(encoding="utf-8"))
-            pid, host, since = int(lock["pid"]), str(lock["hostname"]), path.stat().st_mtime
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if host == socket.gethostname() and not inventory.is_running(pid, since):
-            say(f"An earlier run (process {pid}) was killed and left its lock: removing it")
-            path.unlink(missing_ok=True)
-
-
-def _state_file(project: Project, name: str) -> Path:
-    return project.own_folder / "state" / ".pulumi" / "stacks" / PROGRAM / f"{name}.json"
+    """Remove the lock of an engine that was killed; one whose owner may be alive, or somebody else's, stays."""
+    state = state_of(project, name)
+    locks = state.locks()
+    for lock in locks:
+        if state.is_dead(lock):
+            say(f"An earlier run (process {lock.pid}) was killed and left its lock: removing it")
+            state.unlock(lock)
+            Runs.of(project, name).end(lock.pid)
+    Runs.of(project, name).tidy(locks)
 
 
 def _passphrase_file(project: Project, name: str) -> Path:
@@ -194,8 +205,8 @@ def _write_config(project: Project, name: str) -> None:
     """Bring Pulumi.<stack>.yaml up to date with the spec; what others wrote there stays."""
     import yaml
 
-    path = project.infra / f"Pulumi.{name}.yaml"
-    content: dict[str, Any] = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None) or {}
+    path = settings_file(project, name)
+    content = stack_settings(project, name)
     config = dict(content.get("config") or {})
     # A key that the spec no longer sets must not stay: the spec says all about the keys that it has.
     wanted = {
@@ -203,7 +214,7 @@ def _write_config(project: Project, name: str) -> None:
         **stack_config(project.spec, name),
     }
     changed = wanted != config
-    if not exists(project, name) and content.pop("encryptionsalt", None):
+    if not state_of(project, name).url and not exists(project, name) and content.pop("encryptionsalt", None):
         changed = True  # the salt of another checkout's stack, which this passphrase does not open
     if changed or not path.is_file():
         content["config"] = wanted

@@ -39,6 +39,8 @@ _OPTIONAL = {
     "variant": "variant",
     "privateEndpoint": "private_endpoint",
     "apiNetworks": "api_networks",
+    "clusterAdmins": "cluster_admins",
+    "certificate": "certificate",
     "kubernetesVersion": "kubernetes_version",
     "oidcProvider": "oidc_provider",
     "budget": "budget",

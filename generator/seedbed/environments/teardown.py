@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedbed.environments import patience
 from seedbed.environments import stack as stacks
@@ -20,8 +20,9 @@ from seedbed.errors import ConflictError, InfrastructureError
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
-# Longer than a provider waits for one object, so that its own message comes first.
-DOWN_SECONDS = 15 * 60.0
+# Longer than a provider waits for one object, so that its own message comes first. AWS takes ten minutes for a cluster
+# alone, and then for gateways and the network.
+_USUAL_SECONDS = {"local": 15 * 60.0, "kubernetes": 15 * 60.0, "aws": 45 * 60.0}
 _MINUTE = 60.0
 
 
@@ -43,7 +44,7 @@ class Forgotten:
 
 
 def down(
-    project: Project, name: str, progress: Progress, *, confirmed: str | None = None, seconds: float = DOWN_SECONDS
+    project: Project, name: str, progress: Progress, *, confirmed: str | None = None, seconds: float | None = None
 ) -> Inventory:
     """Destroy an environment, look for anything left of it, and forget it only when there is nothing.
 
@@ -52,7 +53,8 @@ def down(
         name: the environment.
         progress: told about each step.
         confirmed: the name that the person typed; needed for a protected environment.
-        seconds: how long the destruction may take; then it is stopped, and what holds it up is named.
+        seconds: how long the destruction may take; then it is stopped, and what holds it up is named. None: as long
+            as is usual where it runs.
 
     Raises:
         ConflictError: it is protected and its name was not typed.
@@ -70,7 +72,8 @@ def down(
     place = place_of(project, name, recorded)
     place.reach()
     stacks.break_dead_lock(project, name, progress.say)
-    _destroy(stack, name, progress, place, seconds)
+    _unprotect(project, stack, recorded, place)
+    _destroy(stack, name, progress, place, seconds or _usual(project, name))
     progress.say("Looking for anything left")
     found = place.leftovers()
     if not real(recorded_in(stack)):
@@ -96,6 +99,7 @@ def forget_cluster(project: Project, name: str, progress: Progress, *, confirmed
         ConflictError: the name was not typed, the environment is not on a cluster, or the cluster answers.
         InfrastructureError: the environment is not up, or what was elsewhere could not be destroyed.
     """
+    from seedbed.environments.aws.place import OnAws
     from seedbed.environments.cluster.place import OnCluster
 
     if confirmed != name:
@@ -104,6 +108,8 @@ def forget_cluster(project: Project, name: str, progress: Progress, *, confirmed
             hint=f"If the cluster really no longer exists: seedbed down {name} --cluster-gone --confirm {name}",
         )
     place = place_of(project, name, stacks.recorded(project, name))
+    if isinstance(place, OnAws):
+        place = place.on_cluster()
     if not isinstance(place, OnCluster):
         raise ConflictError(f"Environment '{name}' is not on a cluster", hint=f"Run `seedbed down {name}`.")
     reason = place.require_gone()
@@ -113,10 +119,26 @@ def forget_cluster(project: Project, name: str, progress: Progress, *, confirmed
     with explained(name, Recorder("down", progress.step)):
         count = stacks.forget(stack, place.is_on_cluster)
     elsewhere = len(real(recorded_in(stack)))
-    _destroy(stack, name, progress, None, DOWN_SECONDS)
+    _destroy(stack, name, progress, None, _usual(project, name))
     if not real(recorded_in(stack)):
         stacks.remove(project, name, stack)
     return Forgotten(place.context, reason, count, elsewhere)
+
+
+def _unprotect(project: Project, stack: Stack, recorded: list[dict[str, Any]], place: Place) -> None:
+    """Let the engine delete what holds data, now that the name was typed."""
+    held = [resource["urn"].rpartition("::")[2] for resource in recorded if resource.get("protect")]
+    if not held:
+        return
+    if not environment_of(project.spec, stack.name).protect:
+        raise ConflictError(
+            f"The engine is told to keep {len(held)} resources of environment '{stack.name}' ({', '.join(held[:3])},"
+            " …), and nothing was changed",
+            hint=f"If the spec protected it until now, `seedbed up {stack.name}` takes that off; then run down again."
+            " What somebody protected by hand: pulumi state unprotect, in infra/.",
+        )
+    place.unprotect()
+    stacks.unprotect(stack)
 
 
 def _destroy(stack: Stack, name: str, progress: Progress, place: Place | None, seconds: float) -> None:
@@ -141,6 +163,10 @@ def _destroy(stack: Stack, name: str, progress: Progress, place: Place | None, s
             error.args = (error.message,)
             error.details["blockers"] = blockers
         raise
+
+
+def _usual(project: Project, name: str) -> float:
+    return _USUAL_SECONDS[environment_of(project.spec, name).target]
 
 
 def _duration(seconds: float) -> str:

@@ -23,6 +23,8 @@ VARIABLES: dict[str, tuple[str, ...]] = {
     "namespace": ("KUBE_NAMESPACE",),
     "kubeconfig": ("KUBECONFIG_CONTENT",),
     "ci_role": ("CI_ROLE_ARN",),
+    "preview_role": ("CI_PREVIEW_ROLE_ARN",),
+    "apply_role": ("CI_APPLY_ROLE_ARN",),
     "prometheus_url": ("PROMETHEUS_URL",),
     "grafana_url": ("GRAFANA_URL",),
     "expires_at": ("ENVIRONMENT_EXPIRES_AT",),

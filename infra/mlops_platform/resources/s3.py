@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_platform.errors import PlatformError
+from mlops_platform.resources import emptying
 
 ENABLED = "Enabled"
-_BATCH = 1000  # the most that one request may delete
 _ABSENT = {"NoSuchBucket", "404"}
-_SHOWN = 3
 _CONNECT_SECONDS, _READ_SECONDS = 5, 30
 _UNSET = (None, None, None, None)  # a botocore setting without any source
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
@@ -139,7 +138,7 @@ def holds_objects(client: Any, bucket: str, remedies: Remedies, *, but: str = ""
         PlatformError: the store doesn't answer or refuses.
     """
     with explained(client, bucket, remedies):
-        return bool(_versions(client, bucket, but))
+        return emptying.holds_objects(client, bucket, but=but)
 
 
 def delete_bucket(client: Any, bucket: str, remedies: Remedies = OWN, *, last: str = "") -> None:
@@ -157,41 +156,9 @@ def delete_bucket(client: Any, bucket: str, remedies: Remedies = OWN, *, last: s
     with explained(client, bucket, remedies):
         if versioning(client, bucket, remedies) is None:
             return
-        _abort_uploads(client, bucket)
-        _delete_versions(client, bucket, remedies, but=last)
-        if last:
-            _delete_versions(client, bucket, remedies, but="")
+        for but in dict.fromkeys((last, "")):
+            emptying.empty(client, bucket, remedy=remedies.incomplete, but=but)
         client.delete_bucket(Bucket=bucket)
-
-
-def _delete_versions(client: Any, bucket: str, remedies: Remedies, *, but: str) -> None:
-    """Always from the front: what is deleted while a listing goes on can't upset the next page."""
-    previous: list[dict[str, str]] = []
-    while batch := _versions(client, bucket, but):
-        if batch == previous:
-            raise PlatformError(
-                f"Bucket {bucket} says that its objects were deleted, and still lists them", remedies.incomplete
-            )
-        errors = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}).get("Errors", [])
-        if errors:
-            shown = "; ".join(f"{error.get('Key')}: {error.get('Message')}" for error in errors[:_SHOWN])
-            raise PlatformError(
-                f"{len(errors)} objects of bucket {bucket} can't be deleted: {shown}", remedies.incomplete
-            )
-        previous = batch
-
-
-def _versions(client: Any, bucket: str, but: str) -> list[dict[str, str]]:
-    """The first versions that a bucket lists, up to what one request may delete, without those of the key `but`."""
-    page = client.list_object_versions(Bucket=bucket, MaxKeys=_BATCH)
-    entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-    return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries if entry["Key"] != but]
-
-
-def _abort_uploads(client: Any, bucket: str) -> None:
-    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", []):
-            client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.errors import PlatformError
 from mlops_platform.settings import values
 from mlops_platform.settings.values import Get
@@ -22,8 +23,13 @@ _VERSION = re.compile(r"1\.[0-9]{2}")
 _REPOSITORY = re.compile(r"(github\.com|gitlab\.com)(/[A-Za-z0-9_.-]+){2,20}")
 _IDS = re.compile(r"[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
 _BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
+# Without the comma, which IAM would take in a name: it stands between two of them here.
+_PRINCIPAL = re.compile(r"iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=.@/-]{1,576}")
+_CERTIFICATE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EMAIL = re.compile(r"[^\s@\"<>]+@[^\s@\"<>]+\.[^\s@\"<>]+")
 _DOLLARS = re.compile(r"[0-9]{1,9}")
+# What is said of a cluster that only the whole platform has.
+_OF_THE_CLUSTER = ("apiNetworks", "certificate", "clusterAdmins", "kubernetesVersion")
 _GITHUB_PARTS = 3  # the host, the owner, the repository
 
 
@@ -37,6 +43,9 @@ class AwsSettings:
         variant: one of `VARIANTS`.
         private_endpoint: whether the cluster's API server is reached from inside its network only.
         api_networks: CIDRs from which a public API server is reached.
+        cluster_admins: ARNs of IAM roles and users that administer the cluster, besides whoever made it.
+        certificate: ARN of the certificate in ACM with which the environment's own load balancer answers for all names
+            under `KubernetesSettings.domain`; empty: it has no load balancer.
         kubernetes_version: of the cluster; empty: the newest that EKS takes for its standard.
         repository: host and path of the code, such as "github.com/acme/flights"; empty: no identity for CI.
         repository_ids: numbers of the owner and the repository on GitHub, such as "1296269/501"; `NO_IDS` where its
@@ -53,6 +62,8 @@ class AwsSettings:
     variant: str = VARIANTS[0]
     private_endpoint: bool = False
     api_networks: tuple[str, ...] = ("0.0.0.0/0",)
+    cluster_admins: tuple[str, ...] = ()
+    certificate: str = ""
     kubernetes_version: str = ""
     repository: str = ""
     repository_ids: str = ""
@@ -72,16 +83,20 @@ def load(get: Get) -> AwsSettings:
     Raises:
         PlatformError: a value is missing or out of its range; the message names the key and the command that sets it.
     """
+    account = _needed(
+        get, "account", _ACCOUNT, "must be the account's 12 digits (aws sts get-caller-identity)", "123456789012"
+    )
+    region = _needed(get, "region", _REGION, "must be the name of a region", "eu-west-1")
     repository, ids = _repository(get)
     budget, email = _budget(get)
     return AwsSettings(
-        account=_needed(
-            get, "account", _ACCOUNT, "must be the account's 12 digits (aws sts get-caller-identity)", "123456789012"
-        ),
-        region=_needed(get, "region", _REGION, "must be the name of a region", "eu-west-1"),
-        variant=values.one_of(get, "variant", VARIANTS),
+        account=account,
+        region=region,
+        variant=_variant(get),
         private_endpoint=values.flag(get, "privateEndpoint", default=False),
         api_networks=_networks(get),
+        cluster_admins=_cluster_admins(get, Partition.of(region)),
+        certificate=_certificate(get, account, region),
         kubernetes_version=_matching(get, "kubernetesVersion", _VERSION, "is not a version of Kubernetes", "1.36"),
         repository=repository,
         repository_ids=ids,
@@ -91,6 +106,72 @@ def load(get: Get) -> AwsSettings:
         budget_email=email,
         protect=values.flag(get, "protect", default=False),
     )
+
+
+def _variant(get: Get) -> str:
+    variant = values.one_of(get, "variant", VARIANTS)
+    if variant == VARIANTS[0]:
+        _check_publishing(get)
+    else:
+        for key in _OF_THE_CLUSTER:
+            if value := get(key):
+                raise values.refusal(key, value, f"is about a cluster, and variant {variant} has none", "")
+    return variant
+
+
+def _check_publishing(get: Get) -> None:
+    """What is on the internet has TLS, from a controller that can be given the certificate."""
+    certificate, issuer = get("certificate") or "", get("clusterIssuer") or ""
+    if not (domain := get("domain")):
+        if certificate:
+            rule = "is for the names under a domain, and there is none without domain"
+            raise values.refusal("certificate", certificate, rule, "")
+        return
+    if get("ingressClass"):
+        if certificate:
+            rule = "is for the environment's own load balancer, and ingressClass names another controller"
+            raise values.refusal("certificate", certificate, rule, "")
+        return
+    wanted = (
+        f"Ask ACM for one (aws acm request-certificate --domain-name '*.{domain}' --validation-method DNS), then:"
+        " pulumi config set certificate ARN. Or name a controller of your own: pulumi config set ingressClass NAME"
+    )
+    if issuer:
+        raise PlatformError(
+            f"Configuration clusterIssuer = {issuer!r} names who signs certificates within the cluster, and AWS's load"
+            " balancers take theirs from ACM only",
+            wanted,
+        )
+    if not certificate:
+        raise PlatformError(
+            f"Configuration certificate = '' is needed with domain = {domain!r}: without it the load balancer on the"
+            " internet would have no TLS",
+            wanted,
+        )
+
+
+def _cluster_admins(get: Get, partition: Partition) -> tuple[str, ...]:
+    value = get("clusterAdmins") or ""
+    found = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    for arn in found:
+        prefix, _, principal = arn.partition(f"arn:{partition.name}:")
+        if prefix or not _PRINCIPAL.fullmatch(principal):
+            rule = (
+                f"must be ARNs of IAM roles or users in {partition.name}, with commas between them (a session, as aws"
+                " sts get-caller-identity shows it, is none: name its role)"
+            )
+            example = f"arn:{partition.name}:iam::123456789012:role/ml-platform"
+            raise values.refusal("clusterAdmins", arn, rule, example)
+    return found
+
+
+def _certificate(get: Get, account: str, region: str) -> str:
+    value = get("certificate") or ""
+    beginning = f"arn:{Partition.of(region).name}:acm:{region}:{account}:certificate/"
+    if value and not (value.startswith(beginning) and _CERTIFICATE_ID.fullmatch(value.removeprefix(beginning))):
+        rule = "must be the ARN of a certificate in ACM, in the environment's own account and region"
+        raise values.refusal("certificate", value, rule, f"{beginning}12345678-1234-1234-1234-123456789012")
+    return value
 
 
 def _repository(get: Get) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def props(client):
     tag(client, bucket, "flights.prod")
     client.put_object(Bucket=bucket, Key="k", Body=b"precious")
     return {
-        "container": bucket, "account": ACCOUNT, "region": REGION, "environment": "flights.prod", "protect": False,
+        "container": bucket, "account": ACCOUNT, "region": REGION, "environment": "flights.prod",
     }  # fmt: skip
 
 
@@ -85,20 +85,6 @@ def test_credentials_of_another_account_delete_nothing(client, props):
     with pytest.raises(PlatformError, match=f"account {ACCOUNT}, and the environment is in 210987654321"):
         provider.delete("c", {**props, "account": "210987654321"})
     assert is_full(client, props)
-
-
-def test_a_protected_one_is_refused_whatever_the_state_says(client, props):
-    with pytest.raises(PlatformError, match="protected"):
-        provider.delete("c", {**props, "protect": True})
-    assert is_full(client, props)
-
-
-def test_protection_can_be_switched_off_without_touching_anything(client, props):
-    before = provider.create({**props, "protect": True}).outs
-    assert provider.diff("c", before, props).changes is True
-    assert provider.diff("c", before, props).replaces == []
-    assert provider.update("c", before, props).outs == props
-    assert provider.diff("c", props, props).changes is False
 
 
 @pytest.mark.parametrize("key", ["container", "region"])

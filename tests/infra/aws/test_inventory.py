@@ -41,8 +41,9 @@ NAMED = {
     "aws:budgets/budget:Budget": "name",
     "aws:eks/cluster:Cluster": "name",
 }
+CERTIFICATE = "certificate = 'arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f'"
 VARIANTS = [
-    ["size = 'small'", "domain = 'ml.example.com'", "cluster_issuer = 'letsencrypt'"],
+    ["size = 'small'", "domain = 'ml.example.com'", CERTIFICATE],
     ["size = 'standard'", "private_endpoint = true"],
     ["size = 'ha'", "protect = true"],
     ["variant = 'lite'"],

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from tests.infra.aws import graph
 
 from mlops_platform import recording
@@ -143,6 +144,60 @@ def test_without_a_repository_of_code_nobody_else_gets_in(whole):
     assert not recorded.all("OpenIdConnectProvider")
     assert [r.name for r in recorded.all("AccessEntry")] == ["node"]
     assert recorded.outputs["ci_role"] == ""
+
+
+ADMINS = ("arn:aws:iam::123456789012:role/ml/platform", "arn:aws:iam::210987654321:user/ml/platform")
+
+
+def administrators(recorded):
+    """Pulumi's name of each access entry that gives everything, and whom it is for."""
+    policies = {
+        r.name for r in recorded.all("AccessPolicyAssociation")
+        if r.inputs["policyArn"].endswith(":cluster-access-policy/AmazonEKSClusterAdminPolicy")
+        and r.inputs["accessScope"] == {"type": "cluster"}
+    }  # fmt: skip
+    return {r.name: r.inputs["principalArn"] for r in recorded.all("AccessEntry") if r.name in policies}
+
+
+def test_those_who_are_named_administer_the_cluster_and_no_entry_depends_on_who_else_is(whole):
+    nobody = {"repository": "", "repositoryIds": ""}
+    both = administrators(whole(clusterAdmins=", ".join(ADMINS), **nobody))
+    assert sorted(both.values()) == sorted(ADMINS)
+    one = administrators(whole(clusterAdmins=ADMINS[1], **nobody))
+    assert one.items() < both.items()
+    assert "apply" in administrators(whole(clusterAdmins=ADMINS[0]))
+
+
+def test_with_a_certificate_the_service_and_grafana_are_published_and_speak_tls_alone(whole):
+    certificate = "arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f"
+    recorded = whole(domain="ml.example.com", certificate=certificate)
+    assert recorded.find("IngressClassParams").inputs["spec"]["certificateARNs"] == [certificate]
+    published = {o["spec"]["rules"][0]["host"]: o["metadata"] for o in objects(recorded) if o["kind"] == "Ingress"}
+    assert set(published) == {"service.ml.example.com", "grafana.ml.example.com"}
+    asked = {host: m["annotations"]["alb.ingress.kubernetes.io/healthcheck-path"] for host, m in published.items()}
+    assert asked == {"service.ml.example.com": "/", "grafana.ml.example.com": "/api/health"}
+    policies = {m["annotations"]["alb.ingress.kubernetes.io/ssl-policy"] for m in published.values()}
+    assert policies == {"ELBSecurityPolicy-TLS13-1-2-2021-06"}
+    assert recorded.outputs["grafana_url"] == "https://grafana.ml.example.com"
+
+
+def test_a_controller_of_ones_own_publishes_what_it_can_lock(whole):
+    own = {"domain": "ml.example.com", "ingressClass": "nginx"}
+    with_issuer = whole(**own, clusterIssuer="letsencrypt")
+    assert not with_issuer.all("IngressClassParams")
+    hosts = {o["spec"]["rules"][0]["host"] for o in objects(with_issuer) if o["kind"] == "Ingress"}
+    assert hosts == {"service.ml.example.com", "grafana.ml.example.com"}
+    (only,) = [o for o in objects(whole(**own)) if o["kind"] == "Ingress"]
+    assert only["spec"]["rules"][0]["host"] == "service.ml.example.com"
+
+
+def test_a_node_with_a_run_on_it_is_not_taken_away_to_save(whole):
+    """Auto Mode empties nodes that little runs on: the pods of runs say themselves that they must stay."""
+    recorded = whole()
+    assert recorded.find("NodePool").inputs["spec"]["disruption"]["consolidationPolicy"] == "WhenEmptyOrUnderutilized"
+    (config,) = [o for o in objects(recorded) if o["metadata"]["name"] == "workflow-controller-configmap"]
+    defaults = yaml.safe_load(config["data"]["workflowDefaults"])
+    assert defaults["spec"]["podMetadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
 
 
 def test_what_holds_data_is_protected_in_a_protected_environment_only(whole):

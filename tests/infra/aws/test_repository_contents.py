@@ -40,7 +40,7 @@ def props(client):
     name = next(names)
     client.create_repository(repositoryName=name, tags=OURS)
     return {
-        "container": name, "account": ACCOUNT, "region": REGION, "environment": "flights.prod", "protect": False,
+        "container": name, "account": ACCOUNT, "region": REGION, "environment": "flights.prod",
     }  # fmt: skip
 
 
@@ -137,8 +137,8 @@ def test_what_cant_be_deleted_is_named_and_ends_the_rounds(client, props, indexe
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("change", [{"environment": "another.prod"}, {"account": "210987654321"}, {"protect": True}])
-def test_what_isnt_ours_or_is_protected_keeps_everything(client, props, change):
+@pytest.mark.parametrize("change", [{"environment": "another.prod"}, {"account": "210987654321"}])
+def test_what_isnt_ours_keeps_everything(client, props, change):
     push(client, props, 1)
     with pytest.raises(PlatformError, match="nothing (in it )?was deleted"):
         provider.delete("c", {**props, **change})

@@ -153,7 +153,7 @@ def test_what_holds_data_is_protected_with_its_environment(storage, protect):
     found = storage(protect=str(protect).lower())
     for type_ in ("Bucket", "BucketContents"):
         assert [resource.protect for resource in found.all(type_)] == [protect] * 3
-    assert {contents.inputs["protect"] for contents in found.all("BucketContents")} == {protect}
+    assert {contents.protect for contents in found.all("BucketContents")} == {protect}
     assert not any(bucket.inputs.get("forceDestroy") for bucket in found.all("Bucket"))
 
 

@@ -105,6 +105,9 @@ class OnCluster:
         """Every object with its label, its namespaces and volumes."""
         return leftovers.settled(self._reached(), self.label, self.namespaces, self.settling_seconds)
 
+    def unprotect(self) -> None:
+        """Nothing does."""
+
     def blockers(self) -> list[str]:
         """What the cluster is still deleting, and what that waits for."""
         return leftovers.blockers(self._reached(), self.label, self.namespaces)

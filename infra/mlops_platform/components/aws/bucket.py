@@ -77,7 +77,6 @@ class PrivateBucket(pulumi.ComponentResource):
             account=account.id,
             region=account.region,
             environment=account.environment,
-            protect=account.options.protect,
             opts=pulumi.ResourceOptions(parent=self, protect=account.options.protect),
         )
         ownership = aws.s3.BucketOwnershipControls(

@@ -156,7 +156,7 @@ class ClusterDefaults(pulumi.ComponentResource):
         )
 
     def _load_balancers(self, eks: EksCluster) -> None:
-        """One for all that the environment publishes, on the internet."""
+        """One for all that the environment publishes, on the internet; with its certificate it speaks TLS alone."""
         parameters = self._custom(
             f"{_GROUP}/v1",
             "IngressClassParams",
@@ -165,6 +165,7 @@ class ClusterDefaults(pulumi.ComponentResource):
                 "scheme": "internet-facing",
                 "targetType": "ip",  # Services have no port of the nodes' own
                 "group": {"name": eks.cluster_name},
+                "certificateARNs": [self._account.options.certificate],
                 "tags": [{"key": key, "value": value} for key, value in self._tags.items()],
             },
             depends_on=eks.ready,

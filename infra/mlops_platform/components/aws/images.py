@@ -78,7 +78,6 @@ class Images(pulumi.ComponentResource):
             account=account.id,
             region=account.region,
             environment=account.environment,
-            protect=account.options.protect,
             opts=pulumi.ResourceOptions(parent=self, protect=account.options.protect),
         )
         policy = aws.ecr.LifecyclePolicy(

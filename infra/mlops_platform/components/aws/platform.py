@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import pulumi
@@ -21,6 +22,9 @@ from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.namespaces import Namespaces
 from mlops_platform.components.kubernetes.platform import Platform, Sources
 from mlops_platform.resources.aws.cluster_remains import ClusterRemains
+
+_ADMINISTRATOR = "AmazonEKSClusterAdminPolicy"
+_DIGEST_LENGTH = 8
 
 
 class Identified:
@@ -110,8 +114,7 @@ def _cluster(account: Account, base: Base, network: Network) -> EksCluster:
         account=account.id,
         region=account.region,
         environment=account.environment,
-        protect=account.options.protect,
-        opts=pulumi.ResourceOptions(depends_on=[network, logs]),
+        opts=pulumi.ResourceOptions(depends_on=[network, logs], protect=account.options.protect),
     )
     return EksCluster(
         "cluster",
@@ -125,16 +128,24 @@ def _cluster(account: Account, base: Base, network: Network) -> EksCluster:
 
 
 def _access(account: Account, base: Base) -> list[ClusterAccess]:
-    """What CI's roles may do on the cluster. For preview and apply these are EKS's own policies."""
+    """What others than its maker may do on the cluster. But for CI's first role these are EKS's own policies."""
+    found = [_administrator(arn) for arn in account.options.cluster_admins]
     if (ci := base.ci) is None:
-        return []
-    found = [
+        return found
+    found += [
         ClusterAccess(name="ci", principal_arn=ci.ci_role, groups=(group(account.environment),)),
-        ClusterAccess(name="apply", principal_arn=ci.apply_role, policy="AmazonEKSClusterAdminPolicy"),
+        ClusterAccess(name="apply", principal_arn=ci.apply_role, policy=_ADMINISTRATOR),
     ]
     if ci_trust.PREVIEW in ci_trust.roles(account.options):
         found.append(ClusterAccess(name="preview", principal_arn=ci.preview_role, policy="AmazonEKSViewPolicy"))
     return found
+
+
+def _administrator(arn: str) -> ClusterAccess:
+    """By a name that doesn't depend on who else there is: whoever is taken off the list takes nobody along."""
+    digest = hashlib.sha256(arn.encode()).hexdigest()[:_DIGEST_LENGTH]
+    name = f"admin-{arn.rpartition('/')[2]}-{digest}"
+    return ClusterAccess(name=name, principal_arn=arn, policy=_ADMINISTRATOR)
 
 
 def _provider(account: Account, eks: EksCluster, network: Network, identities: Identities) -> kubernetes.Provider:

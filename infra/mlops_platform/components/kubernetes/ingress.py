@@ -28,6 +28,9 @@ _LARGE_BODIES = {
     "nginx.org/proxy-read-timeout": "900s",
     "nginx.org/proxy-send-timeout": "900s",
 }
+# Unless told otherwise, AWS's load balancers ask for "/", where only 200 will do, and take TLS 1.0 too.
+_HEALTH, _TLS_VERSIONS = "alb.ingress.kubernetes.io/healthcheck-path", "alb.ingress.kubernetes.io/ssl-policy"
+_SINCE_TLS_1_2 = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 # The others redirect by themselves what comes without TLS.
 _TLS_ONLY = {"traefik.ingress.kubernetes.io/router.entrypoints": "websecure"}
 
@@ -42,6 +45,7 @@ class Site:
         purpose: of its namespace.
         port: of the Service.
         paths: that are published, exactly; empty: all.
+        health: path that answers 200 when it is well, for load balancers that ask by themselves.
         large: whether requests and answers may be of any size.
     """
 
@@ -50,6 +54,7 @@ class Site:
     purpose: str
     port: int
     paths: tuple[str, ...] = ()
+    health: str = "/"
     large: bool = False
 
 
@@ -60,7 +65,7 @@ _SITES = (
         SERVICE, "service", layout.SERVING, PORTS["service"],
         ("/", "/predict", "/feedback", "/readyz", "/docs", "/openapi.json"),
     ),
-    Site(GRAFANA, "grafana", layout.MONITORING, PORTS["grafana"]),
+    Site(GRAFANA, "grafana", layout.MONITORING, PORTS["grafana"], health="/api/health"),
     Site(STORE, "store", layout.PLATFORM, PORTS["store"], large=True),
     Site(REGISTRY, "registry", layout.PLATFORM, PORTS["registry"], large=True),
 )  # fmt: skip
@@ -75,11 +80,18 @@ def sites(settings: Settings) -> tuple[Site, ...]:
         GRAFANA: settings.monitoring,
         # Behind a controller that ends the TLS of its clients, the store's own would need trust in its authority.
         STORE: settings.store.kind != "s3" and not options.store_tls,
-        REGISTRY: not options.registry,
+        REGISTRY: settings.target == "kubernetes" and not options.registry,
     }
     if not options.domain:
         return ()
-    return tuple(site for site in _SITES if exists[site.host] and (options.cluster_issuer or site.host == SERVICE))
+    return tuple(site for site in _SITES if exists[site.host] and (encrypted(settings) or site.host == SERVICE))
+
+
+def encrypted(settings: Settings) -> bool:
+    """Whether the controller has certificates: those of cert-manager, or on AWS its load balancer's own."""
+    options = settings.kubernetes
+    by_load_balancer = settings.aws is not None and settings.aws.certificate
+    return bool(by_load_balancer or (options and options.cluster_issuer))
 
 
 def url(settings: Settings, host: str) -> str:
@@ -87,7 +99,7 @@ def url(settings: Settings, host: str) -> str:
     options = settings.kubernetes
     if options is None or not any(site.host == host for site in sites(settings)):
         return ""
-    return f"{'https' if options.cluster_issuer else 'http'}://{host}.{options.domain}"
+    return f"{'https' if encrypted(settings) else 'http'}://{host}.{options.domain}"
 
 
 class Published(pulumi.ComponentResource):
@@ -110,7 +122,7 @@ class Published(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mlops:kubernetes:Published", name, None, opts)
         options = cluster.options
-        if options.domain and not options.cluster_issuer:
+        if options.domain and not encrypted(cluster.settings):
             pulumi.log.warn(
                 "domain is set without clusterIssuer, so there is no TLS: only the model service is published, and not"
                 " what asks for passwords or keys. Install cert-manager and name one of its ClusterIssuers.",
@@ -123,7 +135,7 @@ class Published(pulumi.ComponentResource):
                     site.component,
                     site.component,
                     namespace=namespaces[site.purpose],
-                    annotations=_annotations(site, options.cluster_issuer),
+                    annotations=_annotations(site, cluster.settings),
                     # Some controllers never say at which address they serve one.
                     awaited=False,
                 ),
@@ -133,9 +145,13 @@ class Published(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _annotations(site: Site, issuer: str) -> dict[str, str]:
-    tls = {"cert-manager.io/cluster-issuer": issuer, **_TLS_ONLY} if issuer else {}
-    return {**tls, **(_LARGE_BODIES if site.large else {})}
+def _annotations(site: Site, settings: Settings) -> dict[str, str]:
+    found = dict(_LARGE_BODIES) if site.large else {}
+    if settings.kubernetes and (issuer := settings.kubernetes.cluster_issuer):
+        found |= {"cert-manager.io/cluster-issuer": issuer, **_TLS_ONLY}
+    if settings.aws and settings.aws.certificate:
+        found |= {_HEALTH: site.health, _TLS_VERSIONS: _SINCE_TLS_1_2}
+    return found
 
 
 def _spec(site: Site, cluster: Cluster) -> dict[str, Any]:

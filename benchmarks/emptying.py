@@ -1,0 +1,108 @@
+"""Emptying a bucket on a real S3 server: `python benchmarks/emptying.py ours|boto3 URL BUCKET` is one run of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "infra"), str(ROOT)]
+
+KEYS = {"AWS_ACCESS_KEY_ID": "ACCESSKEY", "AWS_SECRET_ACCESS_KEY": "s3cret-of-the-benchmark"}
+REGION = "us-east-1"
+_WRITERS = 8
+
+
+def ours(url: str, bucket: str) -> None:
+    """As `down` does it."""
+    from mlops_platform.resources import emptying
+
+    emptying.empty(client(url), bucket, remedy="")
+
+
+def boto3(url: str, bucket: str) -> None:
+    """As boto3's manual has it."""
+    from boto3 import resource as connect
+
+    connect("s3", endpoint_url=url).Bucket(bucket).object_versions.delete()
+
+
+def client(url: str) -> Any:
+    """A client for the server."""
+    from mlops_platform.resources import s3
+
+    access_key, secret_key = KEYS.values()
+    return s3.connect({"endpoint": url, "region": REGION, "access_key": access_key, "secret_key": secret_key})
+
+
+def fill(url: str, bucket: str, number: int, *, versions: int = 1) -> None:
+    """Make a bucket of `number` versions, each object having so many; of one without a history where it is 1."""
+    made = client(url)
+    made.create_bucket(Bucket=bucket)
+    if versions > 1:
+        made.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def put(index: int) -> None:
+        for _ in range(versions):
+            made.put_object(Bucket=bucket, Key=f"files/md5/{index % 256:02x}/{index:08}", Body=b"")
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for _ in pool.map(put, range(number // versions)):
+            pass
+
+
+def refuse_leftovers(url: str, bucket: str) -> None:
+    """Stop unless a bucket is empty: who deletes less is faster."""
+    page = client(url).list_object_versions(Bucket=bucket, MaxKeys=1)
+    if page.get("Versions") or page.get("DeleteMarkers"):
+        sys.exit(f"{bucket} was not emptied")
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[str, str]]:
+    """Run MinIO if the tests have built it, or SeaweedFS; gives its name and URL."""
+    from tests.infra import minio_program
+
+    from mlops_platform.components.local import minio, seaweedfs
+    from mlops_platform.resources.process import ProcessProvider
+
+    program = minio_program.find()
+    if program:
+        os.environ[minio.PROGRAM_VARIABLE] = program
+    name, found = ("MinIO", minio.server()) if program else ("SeaweedFS", seaweedfs.server())
+    access_key, secret_key = KEYS.values()
+    with tempfile.TemporaryDirectory() as home:
+        made = ProcessProvider().create(
+            {
+                "name": "store",
+                "home": home,
+                "command": found.command,
+                "requested_ports": dict.fromkeys(found.ports, 0),
+                "fixed_distances": found.fixed_distances,
+                "environment": {
+                    **found.environment,
+                    found.access_key_variable: access_key,
+                    found.secret_key_variable: secret_key,
+                },
+                "version": found.version,
+                "ready": [vars(check) for check in found.ready],
+                "ready_seconds": 60,
+                "residue": found.residue,
+            }
+        )
+        try:
+            yield name, made.outs["url"]
+        finally:
+            ProcessProvider().delete("store", made.outs)
+
+
+if __name__ == "__main__":
+    {"ours": ours, "boto3": boto3}[sys.argv[1]](*sys.argv[2:])
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
