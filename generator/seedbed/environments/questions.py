@@ -46,5 +46,7 @@ def answer(project: Project, name: str, module: str, about: str, **other: str) -
         raise InfrastructureError(f"{project.infra} can't say {about}: {said[0]}", hint=restore)
     found = json.loads(result.stdout)
     if result.returncode == _REFUSED:
-        raise SpecError(found["problem"], hint=f"Set another value in [environments.{name}] of seedbed.toml.")
+        # Most remedies are about Pulumi's configuration, which the spec decides here.
+        elsewhere = f"Set another value in [environments.{name}] of seedbed.toml."
+        raise SpecError(found["problem"], hint=found["remedy"] if "seedbed " in found["remedy"] else elsewhere)
     return found

@@ -8,18 +8,7 @@ import pytest
 
 from mlops_platform import settings
 from mlops_platform.components.kubernetes.cluster import Cluster
-
-_SECRET_MARK = "4dabf18193072939515e22adb298388d"
-
-
-def plain(value):
-    """A recorded input as the API server gets it: without the wrapping of secrets, and whole numbers as such."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return plain(value["value"]) if _SECRET_MARK in value else {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
-
+from mlops_platform.recording import plain
 
 # What these make up themselves.
 _DRAWN = {

@@ -7,20 +7,20 @@ from typing import Any
 
 from mlops_platform.components.aws.account import Account
 from mlops_platform.components.aws.partitions import Partition
-from mlops_platform.components.kubernetes.store.consumers import CONSUMERS, DATA, PROJECT, May
+from mlops_platform.components.kubernetes.store.consumers import (
+    ABOUT_BUCKET,
+    ACTIONS,
+    CONSUMERS,
+    DATA,
+    LISTING,
+    PROJECT,
+    UPLOADS,
+    May,
+)
 from mlops_platform.names import BUCKET_LIMIT, limited
 
 Statement = dict[str, Any]
 _ALIAS_LIMIT = 250
-_OBJECTS = {
-    May.READ: ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"),
-    May.WRITE: ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging"),
-    May.DELETE: ("s3:DeleteObject",),
-}
-_LISTING = ("s3:ListBucket", "s3:ListBucketVersions")
-_ABOUT_BUCKET = ("s3:GetBucketLocation", "s3:GetBucketVersioning")
-# S3 knows no condition on it: who may see unfinished uploads sees them in the whole bucket.
-_UPLOADS = ("s3:ListBucketMultipartUploads",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +93,18 @@ def store_rights(consumer: str, data_bucket_arn: str, artifact_bucket_arn: str, 
         bucket = data_bucket_arn if grant.bucket == DATA else artifact_bucket_arn
         buckets += [bucket] if bucket not in buckets else []
         objects = f"{bucket}/{grant.folder}/*" if grant.folder else f"{bucket}/*"
-        actions = [action for may, actions in _OBJECTS.items() if may in grant.may for action in actions]
+        actions = [action for may, actions in ACTIONS.items() if may in grant.may for action in actions]
         statements.append(allow(*actions, on=objects))
         if May.READ in grant.may:
             # Only to who may list does S3 say that an object isn't there, and not that it is forbidden; that question
             # names no prefix. So names of objects can be seen in the whole bucket, though only by listing all of it.
             folder = {"s3:prefix": [grant.folder, f"{grant.folder}/*"]}
             when = {"StringLikeIfExists": folder} if grant.folder else None
-            statements.append(allow(*_LISTING, on=bucket, when=when))
+            statements.append(allow(*LISTING, on=bucket, when=when))
             if not grant.folder:
-                statements.append(allow(*_ABOUT_BUCKET, on=bucket))
+                statements.append(allow(*ABOUT_BUCKET, on=bucket))
         if grant.may == May.ALL:
-            statements.append(allow(*_UPLOADS, on=bucket))
+            statements.append(allow(*UPLOADS, on=bucket))
     writes = any(May.WRITE in grant.may for grant in CONSUMERS[consumer])
     return [*statements, _key_through_s3(key_arn, buckets, write=writes)]
 
@@ -150,8 +150,8 @@ def preview_rights(scope: Scope) -> list[Statement]:
     if scope.data_bucket:
         bucket = scope.bucket_arn(scope.data_bucket)
         statements += [
-            allow(*_OBJECTS[May.READ], on=f"{bucket}/*"),
-            allow(*_LISTING, *_ABOUT_BUCKET, on=bucket),
+            allow(*ACTIONS[May.READ], on=f"{bucket}/*"),
+            allow(*LISTING, *ABOUT_BUCKET, on=bucket),
             _key_through_s3(scope.key, [bucket], write=False),
         ]
     return statements + state_rights(scope, write=False)

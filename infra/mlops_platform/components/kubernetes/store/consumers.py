@@ -55,7 +55,8 @@ CONSUMERS: dict[str, tuple[Grant, ...]] = {
     ),
     "registry": (Grant(May.ALL, ARTIFACT, IMAGES),),
 }
-_ACTIONS = {
+# What each means to an S3 store.
+ACTIONS = {
     May.READ: ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging"),
     May.WRITE: (
         "s3:PutObject",
@@ -65,10 +66,10 @@ _ACTIONS = {
     ),
     May.DELETE: ("s3:DeleteObject",),
 }
-_LISTING = ("s3:ListBucket", "s3:ListBucketVersions")
-_ABOUT_BUCKET = ("s3:GetBucketLocation", "s3:GetBucketVersioning")
+LISTING = ("s3:ListBucket", "s3:ListBucketVersions")
+ABOUT_BUCKET = ("s3:GetBucketLocation", "s3:GetBucketVersioning")
 # MinIO knows no condition on it: who may see unfinished uploads sees them in the whole bucket.
-_UPLOADS = ("s3:ListBucketMultipartUploads",)
+UPLOADS = ("s3:ListBucketMultipartUploads",)
 
 
 def policy(consumer: str, buckets: Mapping[str, str]) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def policy(consumer: str, buckets: Mapping[str, str]) -> dict[str, Any]:
     for grant in CONSUMERS[consumer]:
         bucket = f"arn:aws:s3:::{buckets[grant.bucket]}"
         objects = f"{bucket}/{grant.folder}/*" if grant.folder else f"{bucket}/*"
-        actions = [action for may, actions in _ACTIONS.items() if may in grant.may for action in actions]
+        actions = [action for may, actions in ACTIONS.items() if may in grant.may for action in actions]
         statements.append({"Effect": "Allow", "Action": actions, "Resource": [objects]})
         if May.DELETE in grant.may:
             # MinIO took one right for the other for years, where this one isn't refused outright.
@@ -90,11 +91,11 @@ def policy(consumer: str, buckets: Mapping[str, str]) -> dict[str, Any]:
         if May.READ in grant.may:
             folder = {"StringLike": {"s3:prefix": [grant.folder, f"{grant.folder}/*"]}}
             condition = {"Condition": folder} if grant.folder else {}
-            statements.append({"Effect": "Allow", "Action": list(_LISTING), "Resource": [bucket], **condition})
+            statements.append({"Effect": "Allow", "Action": list(LISTING), "Resource": [bucket], **condition})
             if not grant.folder:
-                statements.append({"Effect": "Allow", "Action": list(_ABOUT_BUCKET), "Resource": [bucket]})
+                statements.append({"Effect": "Allow", "Action": list(ABOUT_BUCKET), "Resource": [bucket]})
         if grant.may == May.ALL:
-            statements.append({"Effect": "Allow", "Action": list(_UPLOADS), "Resource": [bucket]})
+            statements.append({"Effect": "Allow", "Action": list(UPLOADS), "Resource": [bucket]})
         if grant.bucket == ARTIFACT and not grant.folder and May.WRITE in grant.may:
             images = {"Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": [f"{bucket}/{IMAGES}/*"]}
             statements.append({"Effect": "Deny", **images})
