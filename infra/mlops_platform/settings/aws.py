@@ -191,8 +191,8 @@ def _repository(get: Get) -> tuple[str, str]:
             f"The numbers of {repository} and its owner are not known, and GitHub's tokens carry them: its CI could not"
             " be told from somebody else's",
             f"Find them and write them down: seedbed repository-ids {repository.removeprefix(GITHUB + '/')} --write."
-            " With Pulumi alone: pulumi config set repositoryIds OWNER/REPOSITORY, both as numbers. A repository made before"
-            f" 2026-07-15 that didn't opt in has none: the value is {NO_IDS}",
+            " With Pulumi alone: pulumi config set repositoryIds OWNER/REPOSITORY, both as numbers. A repository made"
+            f" before 2026-07-15 that didn't opt in has none: the value is {NO_IDS}",
         )
     if ids and not on_github:
         raise values.refusal(
