@@ -1,8 +1,8 @@
 """Preview or apply the infrastructure of one environment: `python ci/infrastructure.py preview|apply`.
 
 The variable ENVIRONMENT names it, and with it the Pulumi stack; PULUMI_BACKEND_URL says where its state is
-kept, and PULUMI_CONFIG_PASSPHRASE opens the secrets in it, unless a key on AWS does. `preview` changes nothing
-and writes what it found as Markdown.
+kept, and PULUMI_CONFIG_PASSPHRASE opens the secrets in it, unless a key on AWS does. `preview` changes
+nothing and writes what it found as Markdown.
 """
 
 from __future__ import annotations
