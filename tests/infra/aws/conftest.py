@@ -102,7 +102,8 @@ def record():
                 found[name] = await pulumi.Output.from_input(value).future()
 
         program()
-        return Recorded(monitor.registered, found)
+        # In which order they come depends on what is ready first.
+        return Recorded(sorted(monitor.registered, key=lambda resource: (resource.type, resource.name)), found)
 
     return run
 
