@@ -2,24 +2,19 @@
 
 import json
 import re
-import subprocess
 import tempfile
-import tomllib
+from functools import partial
 from pathlib import Path
 
-from tests.cluster.checkov import Finding, Waiver, program
+from tests.cluster import checkov as runner
+from tests.cluster.checkov import Finding, program
 
-__all__ = ["Finding", "Waiver", "program", "scan", "waivers"]
+__all__ = ["program", "scan", "waivers"]
 
 # Kinds stand two levels deep, and an indentation is one blank.
 _KIND = re.compile(r'  "(aws_\w+)": \{')
-WAIVERS = Path(__file__).with_name("checkov_waivers.toml")
-
-
-def waivers():
-    """All exceptions, each with its reason; `kinds` and `names` are Terraform's of the resource."""
-    rows = tomllib.loads(WAIVERS.read_text(encoding="utf-8"))["waiver"]
-    return [Waiver(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
+# `kinds` and `names` are Terraform's of the resource.
+waivers = partial(runner.waivers, Path(__file__).with_name("checkov_waivers.toml"))
 
 
 def scan(checkov, configuration):
@@ -27,16 +22,8 @@ def scan(checkov, configuration):
     with tempfile.TemporaryDirectory() as folder:
         text = json.dumps(configuration.json, indent=1)
         Path(folder, "main.tf.json").write_text(text, encoding="utf-8")
-        command = [checkov, "--directory", folder, "--framework", "terraform_json", "--output", "json", "--compact"]
-        done = subprocess.run(
-            [*command, "--soft-fail", "--quiet", "--skip-download"],
-            capture_output=True, text=True, timeout=300, check=False, cwd=folder,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    report = json.loads(done.stdout)
-    assert report["summary"]["parsing_errors"] == 0, report
-    assert report["summary"]["passed"] > 0, report["summary"]
-    return [_finding(item, text.splitlines()) for item in report["results"]["failed_checks"]]
+        found = runner.failed_checks(checkov, folder, "terraform_json")
+    return [_finding(item, text.splitlines()) for item in found]
 
 
 def _finding(item, lines):

@@ -1,4 +1,4 @@
-"""checkov over manifests, in an environment of its own: it pins far too much to share ours."""
+"""checkov, in an environment of its own: it pins far too much to share ours. Here over manifests."""
 
 import fcntl
 import hashlib
@@ -51,9 +51,9 @@ class Waiver:
         return self.check == finding.check and same_kind and (not self.names or finding.name in self.names)
 
 
-def waivers():
+def waivers(path=WAIVERS):
     """All exceptions, each with its reason."""
-    rows = tomllib.loads(WAIVERS.read_text(encoding="utf-8"))["waiver"]
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["waiver"]
     return [Waiver(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
 
 
@@ -84,17 +84,22 @@ def scan(checkov, objects):
         # No secret of the recording is of interest, and a value that looks like one would be a finding of its own.
         for number, manifest in enumerate(objects):
             Path(folder, f"{number:03}.yaml").write_text(yaml.safe_dump(manifest), encoding="utf-8")
-        command = [checkov, "--directory", folder, "--framework", "kubernetes", "--output", "json", "--compact"]
-        done = subprocess.run(
-            [*command, "--soft-fail", "--quiet", "--skip-download"],
-            capture_output=True, text=True, timeout=300, check=False, cwd=folder,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        report = json.loads(done.stdout)
-        assert report["summary"]["parsing_errors"] == 0, report
-        assert report["summary"]["resource_count"] > 0, report
-        found = report["results"]["failed_checks"]
+        found = failed_checks(checkov, folder, "kubernetes")
         return [_finding(item, objects[int(Path(item["file_path"]).stem)]) for item in found]
+
+
+def failed_checks(checkov, folder, framework):
+    """What the program finds in a folder, as it says it."""
+    command = [checkov, "--directory", folder, "--framework", framework, "--output", "json", "--compact"]
+    done = subprocess.run(
+        [*command, "--soft-fail", "--quiet", "--skip-download"],
+        capture_output=True, text=True, timeout=300, check=False, cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    report = json.loads(done.stdout)
+    assert report["summary"]["parsing_errors"] == 0, report
+    assert report["summary"]["passed"] > 0, report
+    return report["results"]["failed_checks"]
 
 
 def _finding(item, manifest):
