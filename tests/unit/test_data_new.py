@@ -16,7 +16,7 @@ from seedbed.cli import output
 from seedbed.cli.new import command
 
 RARE = 30
-# 330 as a rule; and Arrow may read 32 blocks of 4 MB ahead where the processor is shared. All of it at once: 2 GB.
+# 180 as a rule, more where the processor is shared; all of it at once takes 2 GB.
 MEMORY_MB = 600
 
 

@@ -89,7 +89,7 @@ def test_every_type_of_a_parquet_file_becomes_text(tmp_path):
         (b"a,b\n" + b"1,2\n" * 100_000 + b"3,\xe9\n", "byte 0xe9 at position 400007, line 100002"),
         (b"PAR1 and no more", "not a complete Parquet file"),
         (b'a,b\n1,"never closed\n' + b"2,3\n" * 9, "line 2: unexpected end of data"),
-        (b'a,b\n1,"never closed\n' + b"2,3\n" * 3_000_000, "a row of more than 4 MB"),
+        (b'a,b\n1,"never closed\n' + b"2,3\n" * 3_000_000, "a row of more than 1 MB"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_reason(tmp_path, content, message):

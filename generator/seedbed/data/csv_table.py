@@ -20,7 +20,8 @@ SEPARATORS = ",;\t|"
 _HEAD = 1 << 18  # bytes that decide the dialect
 _SMALL = 1_000_000  # bytes
 _LONGEST = 1 << 30  # characters of a value, so that an unclosed quotation mark is found for what it is
-_BLOCK = 1 << 22  # bytes read at a time, and so the longest row
+# Bytes read at a time, and so the longest row. Arrow reads 32 of them ahead of a slow consumer.
+_BLOCK = 1 << 20
 _BINARY = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
