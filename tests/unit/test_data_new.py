@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,8 +17,7 @@ from seedbed.cli import output
 from seedbed.cli.new import command
 
 RARE = 30
-# 180 as a rule, more where the processor is shared; all of it at once takes 2 GB.
-MEMORY_MB = 600
+MEMORY_MB = 300  # 180 as a rule; all of it at once takes 2 GB
 
 
 def write_csv(path, rows, header=("id", "größe", "zone", "late"), separator=",", encoding="utf-8"):
@@ -194,6 +194,7 @@ def test_a_column_s_name_can_t_act_on_the_terminal(tmp_path, seedbed):
     assert "characters that can't be seen: U+001B" in result.out
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux says how much a process had at most")
 def test_a_large_file_takes_bounded_memory(tmp_path):
     source = random.Random(1)
     block = "".join(
@@ -205,9 +206,10 @@ def test_a_large_file_takes_bounded_memory(tmp_path):
         file.write("day,amount,code,note,late\n")
         while file.tell() < 200_000_000:
             file.write(block)
+    # Not getrusage: Linux counts there what the process that started this one had, too.
     code = (
-        "import resource, sys; from seedbed.cli.main import _run; code = _run(sys.argv[1:]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024); sys.exit(code)"
+        "import re, sys; from seedbed.cli.main import _run; code = _run(sys.argv[1:]);"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024); sys.exit(code)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, "new", "out", "--data", path, "--target", "late", "--dry-run"],
