@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.cluster import checkov as runner
-from tests.cluster.checkov import Finding, program
+from tests.cluster.checkov import Finding, obtained
 
-__all__ = ["program", "scan", "waivers"]
+__all__ = ["obtained", "scan", "waivers"]
 
 # Kinds stand two levels deep, and an indentation is one blank.
 _KIND = re.compile(r'  "(aws_\w+)": \{')

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tests.aws.schema import UnknownError, matching
 
 from mlops_platform import recording
-from mlops_platform.components.aws.partitions import Partition
+from mlops_platform.partitions import Partition
 
 # A value that only the provider can make is written like this while the program runs, and may end up inside of a
 # longer text, such as a policy. An ARN has the parts of one, since the program may read its region.

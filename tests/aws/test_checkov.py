@@ -1,7 +1,5 @@
 """A security scanner has nothing to say against an environment that isn't explained."""
 
-import subprocess
-
 import pytest
 from tests.aws import checkov, environments
 
@@ -16,10 +14,7 @@ def scanned():
 def findings(scanned, record, configured):
     def find(case):
         if case not in scanned:
-            try:
-                program = checkov.program()
-            except (OSError, subprocess.SubprocessError) as error:
-                pytest.skip(f"checkov can't be installed here: {error}")
+            program = checkov.obtained()
             scanned[case] = checkov.scan(program, environments.configuration(record, configured, case))
         return scanned[case]
 

@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 
 from seedbed.toolchain.pulumi_cli import cache_folder
@@ -86,6 +87,14 @@ def scan(checkov, objects):
             Path(folder, f"{number:03}.yaml").write_text(yaml.safe_dump(manifest), encoding="utf-8")
         found = failed_checks(checkov, folder, "kubernetes")
         return [_finding(item, objects[int(Path(item["file_path"]).stem)]) for item in found]
+
+
+def obtained():
+    """The program; a test for which it can't be had is skipped."""
+    try:
+        return program()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"checkov can't be installed here: {error}")
 
 
 def failed_checks(checkov, folder, framework):

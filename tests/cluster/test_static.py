@@ -1,7 +1,5 @@
 """What can be said of the manifests without a cluster: schemas of three Kubernetes versions, and a security scanner."""
 
-import subprocess
-
 import kubernetes_validate
 import pytest
 from tests.cluster import checkov, platform
@@ -20,10 +18,7 @@ def scanned():
 def findings(scanned, record, configured):
     def find(case):
         if case not in scanned:
-            try:
-                program = checkov.program()
-            except (OSError, subprocess.SubprocessError) as error:
-                pytest.skip(f"checkov can't be installed here: {error}")
+            program = checkov.obtained()
             scanned[case] = checkov.scan(program, platform.declared(record, configured, case).objects)
         return scanned[case]
 

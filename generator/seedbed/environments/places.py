@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seedbed.environments import inventory
 from seedbed.environments.inventory import Inventory
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import environment_of
+
+if TYPE_CHECKING:
+    from seedbed.environments.cluster.place import OnCluster
 
 Say = Callable[[str], None]
 
@@ -56,6 +59,13 @@ class Place(Protocol):
     def leftovers(self) -> Inventory:
         """What is left after everything was destroyed and had a moment to end."""
 
+    def on_cluster(self) -> OnCluster | None:
+        """The part of it that is on a cluster; None: it has none.
+
+        Raises:
+            SeedbedError: what gives access to the cluster doesn't.
+        """
+
     def unprotect(self) -> None:
         """Take off what keeps it there besides the engine: its name was typed, and it may go."""
 
@@ -91,6 +101,9 @@ class LocalMachine:
     def leftovers(self) -> Inventory:
         """Processes, ports, buckets and the folder."""
         return inventory.settled(self.project.home(self.name), self.recorded)
+
+    def on_cluster(self) -> None:
+        """None."""
 
     def unprotect(self) -> None:
         """Nothing does."""

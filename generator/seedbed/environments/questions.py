@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from seedbed.environments.project import Project
@@ -33,12 +35,7 @@ def answer(project: Project, name: str, module: str, about: str, **other: str) -
     config = {key.removeprefix(f"{PROGRAM}:"): value for key, value in stack_config(project.spec, name).items()}
     restore = "Restore infra/ from the project's history, or generate the project with this seedbed."
     try:
-        result = subprocess.run(
-            [sys.executable, "-m", f"mlops_platform.{module}"],
-            cwd=project.infra, input=json.dumps({"stack": name, "config": config | other}), text=True,
-            capture_output=True, timeout=_SECONDS, check=False,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": ""},
-        )  # fmt: skip
+        result = _run(project.infra, module, json.dumps({"stack": name, "config": config | other}))
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InfrastructureError(f"{project.infra} can't say {about}: {error}", hint=restore) from None
     if result.returncode not in {0, _REFUSED}:
@@ -50,3 +47,13 @@ def answer(project: Project, name: str, module: str, about: str, **other: str) -
         elsewhere = f"Set another value in [environments.{name}] of seedbed.toml."
         raise SpecError(found["problem"], hint=found["remedy"] if "seedbed " in found["remedy"] else elsewhere)
     return found
+
+
+@cache
+def _run(infra: Path, module: str, question: str) -> subprocess.CompletedProcess[str]:
+    """Ask once: what an environment costs and whether its account can take it begin with the same question."""
+    return subprocess.run(
+        [sys.executable, "-m", f"mlops_platform.{module}"],
+        cwd=infra, input=question, text=True, capture_output=True, timeout=_SECONDS, check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": ""},
+    )  # fmt: skip

@@ -99,18 +99,13 @@ def forget_cluster(project: Project, name: str, progress: Progress, *, confirmed
         ConflictError: the name was not typed, the environment is not on a cluster, or the cluster answers.
         InfrastructureError: the environment is not up, or what was elsewhere could not be destroyed.
     """
-    from seedbed.environments.aws.place import OnAws
-    from seedbed.environments.cluster.place import OnCluster
-
     if confirmed != name:
         raise ConflictError(
             f"Forgetting the cluster of '{name}' was not confirmed; nothing was changed",
             hint=f"If the cluster really no longer exists: seedbed down {name} --cluster-gone --confirm {name}",
         )
-    place = place_of(project, name, stacks.recorded(project, name))
-    if isinstance(place, OnAws):
-        place = place.on_cluster()
-    if not isinstance(place, OnCluster):
+    place = place_of(project, name, stacks.recorded(project, name)).on_cluster()
+    if place is None:
         raise ConflictError(f"Environment '{name}' is not on a cluster", hint=f"Run `seedbed down {name}`.")
     reason = place.require_gone()
     ensure_ready(project, progress.say)

@@ -6,8 +6,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.errors import PlatformError
+from mlops_platform.partitions import Partition
 from mlops_platform.settings import values
 from mlops_platform.settings.values import Get
 

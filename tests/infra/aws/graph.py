@@ -7,7 +7,7 @@ import pulumi_aws
 
 from mlops_platform import recording
 from mlops_platform.components.aws.account import COMPONENT_TAG
-from mlops_platform.components.aws.partitions import Partition
+from mlops_platform.partitions import Partition
 
 _TOKEN = re.compile(r"aws:(\w+)/\w+:(\w+)")
 

@@ -1,7 +1,7 @@
 import botocore.loaders
 import pytest
 
-from mlops_platform.components.aws.partitions import Partition
+from mlops_platform.partitions import Partition
 
 
 def test_the_provider_is_bound_to_the_account_and_tags_everything(on_aws):

@@ -11,7 +11,6 @@ from typing import Any
 from seedbed.environments.aws.account import Account
 from seedbed.environments.aws.errors import translated
 from seedbed.environments.aws.scope import existing
-from seedbed.environments.cluster import release
 from seedbed.environments.cluster.connection import Api
 from seedbed.environments.cluster.errors import UnreachableError
 from seedbed.environments.cluster.place import OnCluster
@@ -47,8 +46,7 @@ class OnEks(OnCluster):
         Raises:
             SeedbedError: the cluster can't be reached, or the state not be written.
         """
-        if released := release.find(self._reached(), self.recorded):
-            release.record(self.project, self.name, released, say)
+        self._record_release(self._reached(), say)
 
     def require_gone(self) -> str:
         """Why nothing can be known of the cluster.

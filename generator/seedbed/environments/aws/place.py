@@ -15,7 +15,7 @@ from seedbed.environments.aws.errors import code_of, translated
 from seedbed.environments.aws.preflight import Plan
 from seedbed.environments.aws.scope import Scope
 from seedbed.environments.cluster import demand
-from seedbed.environments.cluster.finding import Finding
+from seedbed.environments.cluster.finding import Finding, refuse_errors
 from seedbed.environments.cluster.workloads import Workload
 from seedbed.environments.inventory import Inventory
 from seedbed.environments.places import Running
@@ -61,14 +61,8 @@ class OnAws:
         if environment.variant == "platform":
             self._on_cluster(scope.account).bring_manifests(say)
         found = [*self._moved(), *preflight.look(self._plan(scope))]
-        errors = [] if skip_checks else [finding for finding in found if finding.level == "error"]
-        if errors:
-            raise InfrastructureError(
-                f"Account {environment.account} can't take environment '{self.name}'; nothing was changed:\n"
-                + "\n".join(f"  - {finding}." for finding in found),
-                hint="Put these right and run the command again; --skip-checks goes on in spite of them.",
-                details={"findings": [finding.as_dict() for finding in found]},
-            )
+        if not skip_checks:
+            refuse_errors(found, f"Account {environment.account}", self.name)
         if _CLUSTER in {resource["type"] for resource in self.recorded}:
             self._on_cluster(scope.account).record_release(say)
         return [str(finding) for finding in found]

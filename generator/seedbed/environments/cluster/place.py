@@ -10,12 +10,12 @@ from seedbed import naming
 from seedbed.environments.cluster import connection, demand, leftovers, preflight, release, workloads
 from seedbed.environments.cluster.connection import Api
 from seedbed.environments.cluster.errors import NoSuchContextError, UnreachableError
-from seedbed.environments.cluster.finding import Finding
+from seedbed.environments.cluster.finding import Finding, refuse_errors
 from seedbed.environments.inventory import Inventory
 from seedbed.environments.places import Running
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import environment_of
-from seedbed.errors import ConflictError, InfrastructureError, SpecError
+from seedbed.errors import ConflictError, SpecError
 
 # Provisioners remove volumes, and controllers pods, a while after what they belong to is gone.
 _SETTLING_SECONDS = 60.0
@@ -71,16 +71,9 @@ class OnCluster:
         say(f"Checking the cluster of context '{environment_of(self.project.spec, self.name).context}'")
         api = self._connect(environment_of(self.project.spec, self.name).context)
         found = [*self._moved(api), *preflight.look(api, asked, self.label, self._recorded_namespaces())]
-        errors = [] if skip_checks else [finding for finding in found if finding.level == "error"]
-        if errors:
-            raise InfrastructureError(
-                f"The cluster of context '{api.context}' can't take environment '{self.name}'; nothing was changed:\n"
-                + "\n".join(f"  - {finding}." for finding in found),
-                hint="Put these right and run the command again; --skip-checks goes on in spite of them.",
-                details={"findings": [finding.as_dict() for finding in found]},
-            )
-        if released := release.find(api, self.recorded):
-            release.record(self.project, self.name, released, say)
+        if not skip_checks:
+            refuse_errors(found, f"The cluster of context '{api.context}'", self.name)
+        self._record_release(api, say)
         self.bring_manifests(say)
         return [str(finding) for finding in found]
 
@@ -112,6 +105,10 @@ class OnCluster:
         """What the cluster is still deleting, and what that waits for."""
         return leftovers.blockers(self._reached(), self.label, self.namespaces)
 
+    def on_cluster(self) -> OnCluster:
+        """All of it."""
+        return self
+
     def require_gone(self) -> str:
         """Why nothing can be known of the cluster.
 
@@ -131,6 +128,11 @@ class OnCluster:
     def is_on_cluster(self, resource: dict[str, Any]) -> bool:
         """Whether a resource of the state is an object on the cluster, or the provider that makes them."""
         return f"{_PROVIDER}::" in resource.get("provider", "") or resource["type"] == _PROVIDER
+
+    def _record_release(self, api: Api, say: Callable[[str], None]) -> None:
+        """Have the state know of an image that CI released since."""
+        if released := release.find(api, self.recorded):
+            release.record(self.project, self.name, released, say)
 
     def _reached(self) -> Api:
         return self._connect(self.context)

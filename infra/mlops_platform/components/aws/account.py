@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.names import limited
+from mlops_platform.partitions import Partition
 from mlops_platform.settings import Settings
 from mlops_platform.settings.aws import AwsSettings
 

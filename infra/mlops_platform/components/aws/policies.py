@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_platform.components.aws.account import Account
-from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.components.kubernetes.store.consumers import (
     ABOUT_BUCKET,
     ACTIONS,
@@ -18,6 +17,7 @@ from mlops_platform.components.kubernetes.store.consumers import (
     May,
 )
 from mlops_platform.names import BUCKET_LIMIT, limited
+from mlops_platform.partitions import Partition
 
 Statement = dict[str, Any]
 _ALIAS_LIMIT = 250

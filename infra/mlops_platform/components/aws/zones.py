@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.errors import PlatformError
+from mlops_platform.partitions import Partition
 
 _REGION = re.compile(r"([a-z]{2})(-gov)?-([a-z]+)-([0-9]+)")
 _DIRECTION = re.compile(r"north|south|east|west|central")

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pulumi
 import yaml
 
-from mlops_platform.components.aws.partitions import Partition
 from mlops_platform.components.kubernetes.store_access import KeyedStore
+from mlops_platform.partitions import Partition
 
 # Kubeflow looks for the keys in a secret of this name, and so do the pods that it makes.
 KEYS_SECRET = "mlpipeline-minio-artifact"  # noqa: S105 - a name
