@@ -197,6 +197,13 @@ class Environment(_Section, frozen=True, kw_only=True):
     api_networks: Annotated[
         str, msgspec.Meta(description="Networks from which a public EKS API server is reached; empty: all")
     ] = ""
+    network_cidr: Annotated[
+        str,
+        msgspec.Meta(
+            description="Private addresses of the EKS cluster's network, /16 to /20, such as 10.20.0.0/16; empty: "
+            "10.0.0.0/16. It stays while the environment lives"
+        ),
+    ] = ""
     cluster_admins: Annotated[
         str,
         msgspec.Meta(

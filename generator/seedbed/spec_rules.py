@@ -22,12 +22,14 @@ _CLUSTER_KEYS = frozenset(
 )  # fmt: skip
 _AWS_KEYS = frozenset(
     {
-        "account", "region", "variant", "private_endpoint", "api_networks", "cluster_admins", "certificate",
-        "kubernetes_version", "oidc_provider", "budget", "budget_email",
+        "account", "region", "variant", "private_endpoint", "api_networks", "network_cidr", "cluster_admins",
+        "certificate", "kubernetes_version", "oidc_provider", "budget", "budget_email",
     }
 )  # fmt: skip
 # What only the variant with a cluster has.
-_EKS_KEYS = frozenset({"private_endpoint", "api_networks", "cluster_admins", "certificate", "kubernetes_version"})
+_EKS_KEYS = frozenset(
+    {"private_endpoint", "api_networks", "network_cidr", "cluster_admins", "certificate", "kubernetes_version"}
+)
 # What EKS, S3 and ECR decide themselves.
 _NOT_ON_AWS = frozenset({"context", "storage_class", "store_size", "store_image", "store_tls", "api_servers"})
 _STORE_ELSEWHERE = frozenset({"s3_endpoint", "s3_region", "data_bucket", "artifact_bucket", "registry_port"})

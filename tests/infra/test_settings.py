@@ -102,6 +102,18 @@ def test_pulumi_yaml_describes_every_key_with_the_default_that_the_program_has(t
     assert all(entry["description"] for entry in declared.values())
 
 
+@pytest.mark.parametrize("stack", ["Prod", "prod_eu", "a" * 21, "1", "prod-", "prod.eu"])
+def test_a_stack_whose_name_can_t_be_part_of_others_is_refused(tmp_path, stack):
+    with pytest.raises(PlatformError, match="must be 1 to 20 lower-case(?s:.*)pulumi stack init"):
+        settings.load({}.get, stack=stack, directory=tmp_path / "infra")
+
+
+def test_a_stack_on_aws_doesn_t_take_the_name_of_the_shared_state(tmp_path):
+    assert settings.load({}.get, stack="state", directory=tmp_path / "infra").stack == "state"
+    with pytest.raises(PlatformError, match="shared state"):
+        settings.load(AWS.get, stack="state", directory=tmp_path / "infra")
+
+
 ADMIN = "arn:aws:iam::123456789012:role/ops"
 CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55-9d3e-0a1b2c3d4e5f"
 AWS = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
@@ -125,6 +137,12 @@ AWS = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
         ({"repository": "gitlab.com/a/b", "repositoryIds": "1/2"}, "is about a repository on GitHub"),
         ({"repository": "github.com/a/b", "repositoryIds": "1"}, "must be two numbers, OWNER/REPOSITORY, or none"),
         ({"apiNetworks": "10.0.0.1/8"}, "is not a list of networks"),
+        ({"networkCidr": "10.0.0.0/24"}, "networkCidr = '10.0.0.0/24' must be a network of private addresses, of /16"),
+        ({"networkCidr": "10.0.0.0/8"}, "must be a network of private addresses, of /16 to /20"),
+        ({"networkCidr": "8.8.0.0/16"}, "must be a network of private addresses"),
+        ({"networkCidr": "10.0.0.1/16"}, "has host bits set"),
+        ({"networkCidr": "172.20.0.0/16"}, "overlaps 172.20.0.0/16, which the cluster's Services have"),
+        ({"networkCidr": "10.1.0.0/16", "variant": "lite"}, "is about a cluster, and variant lite has none"),
         ({"clusterAdmins": "ada"}, "clusterAdmins = 'ada' must be ARNs of IAM roles or users in aws,"),
         (
             {"clusterAdmins": f"{ADMIN},arn:aws:sts::123456789012:assumed-role/ops/ada"},

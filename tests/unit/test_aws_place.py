@@ -1,6 +1,7 @@
 """An environment on AWS as the verbs see it, on moto."""
 
 import base64
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -128,6 +129,41 @@ def test_status_compares_the_record_with_the_account(aws, place):
     ]
     assert {w["namespace"] for w in found.workloads} == {REGION}
     assert place(state[:1]).look().healthy
+
+
+def test_an_identity_provider_that_others_use_stays(aws, place):
+    iam = boto3.client("iam", region_name=REGION)
+    arn = iam.create_open_id_connect_provider(
+        Url="https://token.actions.githubusercontent.com", ThumbprintList=["0" * 40],
+        Tags=[{"Key": "seedbed:environment", "Value": "flights.prod"}, {"Key": "seedbed:component", "Value": "ci"}],
+    )["OpenIDConnectProviderArn"]  # fmt: skip
+
+    def role(name, principal):
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+
+    role("flights-prod-ci", {"Federated": arn})
+    role("unrelated", {"Service": "ec2.amazonaws.com"})
+    provider = recorded("aws:iam/openIdConnectProvider:OpenIdConnectProvider", arn)
+    state = [provider, recorded("aws:iam/role:Role", "flights-prod-ci")]
+
+    def tags():
+        found = iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"]
+        return {tag["Key"] for tag in found}
+
+    assert place(state).hand_over() == {}, "its own roles are no reason"
+    assert tags() == {"seedbed:environment", "seedbed:component"}
+    role("shop-eu-ci", {"Federated": [arn]})
+    handed = place(state).hand_over()
+    assert handed == {
+        provider[
+            "urn"
+        ]: "The identity provider token.actions.githubusercontent.com stays, for shop-eu-ci of the account use it too"
+    }
+    assert tags() == {"seedbed:component"}, "the inventory afterwards doesn't take it for a leftover"
+    assert place(state).hand_over() == handed, "again, as after a run that was killed in between"
+    assert place([]).hand_over() == {}
 
 
 def cluster(**more):

@@ -15,7 +15,10 @@ THEIRS = [{"Key": "seedbed:environment", "Value": "flights.prod-eu"}]
 ENABLED = {"Regions": [{"RegionName": REGION, "OptInStatus": "opt-in-not-required"}]}
 ALLOWED = {"EvaluationResults": [{"EvalDecision": "allowed"}]}
 BUCKET = Declared("aws:s3/bucket:Bucket", "data", {"bucket": "flights-prod-data"})
-CLUSTER = Declared("aws:eks/cluster:Cluster", "cluster", {"name": "flights-prod", "version": "1.36"})
+CLUSTER = Declared(
+    "aws:eks/cluster:Cluster", "cluster",
+    {"name": "flights-prod", "version": "1.36", "vpcConfig": {"endpointPublicAccess": True}},
+)  # fmt: skip
 PROVIDER = Declared(
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "github",
     {"url": "https://token.actions.githubusercontent.com"},
@@ -39,10 +42,10 @@ def cli(monkeypatch):
     monkeypatch.setattr(preflight.shutil, "which", lambda name: f"/usr/bin/{name}")
 
 
-def look(*declared, recorded=(), identity_provider="", cpus=0, caller=None, **answers):
+def look(*declared, recorded=(), leaving=(), identity_provider="", cpus=0, caller=None, **answers):
     made = account(**({"caller": caller} if caller else {}), **{**GOOD, **answers})
     scope = Scope(made, "flights.prod", "flights-prod", "flights-prod")
-    plan = preflight.Plan(scope, list(declared), Counter(recorded), identity_provider, cpus)
+    plan = preflight.Plan(scope, list(declared), Counter(recorded), leaving, identity_provider, cpus)
     return [(finding.level, finding.what) for finding in preflight.look(plan)]
 
 
@@ -194,6 +197,43 @@ def test_the_cluster_needs_the_cli(monkeypatch):
     monkeypatch.setattr(preflight.shutil, "which", lambda _: None)
     assert "AWS CLI is not on PATH" in only(look(CLUSTER))[1]
     assert look(BUCKET) == []
+
+
+def test_a_new_cluster_is_not_closed_before_anybody_can_be_in_its_network():
+    private = Declared(CLUSTER.type, "cluster", {**CLUSTER.inputs, "vpcConfig": {"endpointPublicAccess": False}})
+    level, what = only(look(private))
+    assert (level, "private_endpoint" in what) == ("error", True)
+    assert look(private, recorded=[CLUSTER.type]) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "answer", "said"),
+    [
+        (BUCKET.type, "b", {"s3__list_object_versions": {"Versions": [{}]}}, "Bucket b isn't part"),
+        (BUCKET.type, "b", {"s3__list_object_versions": {"DeleteMarkers": [{}]}}, "Bucket b isn't part"),
+        (BUCKET.type, "b", {"s3__list_object_versions": {}}, None),
+        (BUCKET.type, "b", {"s3__list_object_versions": refusal("NoSuchBucket")}, None),
+        ("aws:ecr/repository:Repository", "r", {"ecr__list_images": {"imageIds": [{}]}}, "Repository r isn't part"),
+        ("aws:ecr/repository:Repository", "r", {"ecr__list_images": refusal("RepositoryNotFoundException")}, None),
+    ],
+)
+def test_what_holds_something_doesnt_go_by_the_way(type_, name, answer, said):
+    found = look(leaving=[(type_, name)], **answer)
+    assert found == [] if said is None else said in only(found)[1]
+
+
+def test_what_is_declared_no_more():
+    repository = Declared("aws:ecr/repository:Repository", "serving", {"name": "flights/serving"})
+    state = [
+        {"type": type_, "id": id_}
+        for type_, id_ in (
+            (BUCKET.type, "flights-prod-data"), (BUCKET.type, "flights-prod-artifacts"),
+            (repository.type, "flights/serving"), (repository.type, "flights/pipeline"), ("aws:iam/role:Role", "x"),
+        )
+    ]  # fmt: skip
+    assert preflight.leaving(state, [BUCKET, repository]) == (
+        (BUCKET.type, "flights-prod-artifacts"), (repository.type, "flights/pipeline"),
+    )  # fmt: skip
 
 
 EIP = Declared("aws:ec2/eip:Eip", "nat", {})

@@ -66,6 +66,13 @@ class Place(Protocol):
             SeedbedError: what gives access to the cluster doesn't.
         """
 
+    def hand_over(self) -> dict[str, str]:
+        """What stays because others use it too: URN → why. It is no more the environment's when this returns.
+
+        Raises:
+            SeedbedError: it can't be found out.
+        """
+
     def unprotect(self) -> None:
         """Take off what keeps it there besides the engine: its name was typed, and it may go."""
 
@@ -104,6 +111,10 @@ class LocalMachine:
 
     def on_cluster(self) -> None:
         """None."""
+
+    def hand_over(self) -> dict[str, str]:
+        """Nothing."""
+        return {}
 
     def unprotect(self) -> None:
         """Nothing does."""

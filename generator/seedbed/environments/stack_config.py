@@ -39,6 +39,7 @@ _OPTIONAL = {
     "variant": "variant",
     "privateEndpoint": "private_endpoint",
     "apiNetworks": "api_networks",
+    "networkCidr": "network_cidr",
     "clusterAdmins": "cluster_admins",
     "certificate": "certificate",
     "kubernetesVersion": "kubernetes_version",

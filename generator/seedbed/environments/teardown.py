@@ -73,6 +73,7 @@ def down(
     place.reach()
     stacks.break_dead_lock(project, name, progress.say)
     _unprotect(project, stack, recorded, place)
+    _hand_over(stack, place, progress)
     _destroy(stack, name, progress, place, seconds or _usual(project, name))
     progress.say("Looking for anything left")
     found = place.leftovers()
@@ -104,7 +105,8 @@ def forget_cluster(project: Project, name: str, progress: Progress, *, confirmed
             f"Forgetting the cluster of '{name}' was not confirmed; nothing was changed",
             hint=f"If the cluster really no longer exists: seedbed down {name} --cluster-gone --confirm {name}",
         )
-    place = place_of(project, name, stacks.recorded(project, name)).on_cluster()
+    whole = place_of(project, name, stacks.recorded(project, name))
+    place = whole.on_cluster()
     if place is None:
         raise ConflictError(f"Environment '{name}' is not on a cluster", hint=f"Run `seedbed down {name}`.")
     reason = place.require_gone()
@@ -113,6 +115,7 @@ def forget_cluster(project: Project, name: str, progress: Progress, *, confirmed
     stacks.break_dead_lock(project, name, progress.say)
     with explained(name, Recorder("down", progress.step)):
         count = stacks.forget(stack, place.is_on_cluster)
+    _hand_over(stack, whole, progress)
     elsewhere = len(real(recorded_in(stack)))
     _destroy(stack, name, progress, None, _usual(project, name))
     if not real(recorded_in(stack)):
@@ -134,6 +137,14 @@ def _unprotect(project: Project, stack: Stack, recorded: list[dict[str, Any]], p
         )
     place.unprotect()
     stacks.unprotect(stack)
+
+
+def _hand_over(stack: Stack, place: Place, progress: Progress) -> None:
+    """Drop from the state what others use too."""
+    if staying := place.hand_over():
+        for reason in staying.values():
+            progress.say(reason)
+        stacks.forget(stack, lambda resource: resource["urn"] in staying)
 
 
 def _destroy(stack: Stack, name: str, progress: Progress, place: Place | None, seconds: float) -> None:

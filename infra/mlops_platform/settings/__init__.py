@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlops_platform.errors import PlatformError
 from mlops_platform.settings import aws, kubernetes, store, values
 from mlops_platform.settings.aws import AwsSettings
 from mlops_platform.settings.kubernetes import KubernetesSettings
@@ -17,6 +18,10 @@ __all__ = ["TARGETS", "AwsSettings", "KubernetesSettings", "Settings", "StoreSet
 TARGETS = ("local", "kubernetes", "aws")
 _SLUG = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _SLUG_LIMIT = 40
+# Of a stack: it becomes part of the names of everything, under the rules of the strictest.
+_STACK = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+# What the state of all of a project's environments on AWS is called, where another part of the name says which.
+_STATE = "state"
 _PACKAGE = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -67,6 +72,7 @@ def load(get: Get, *, stack: str, directory: Path) -> Settings:
         PlatformError: a value is out of its range; the message names the key and the command that sets it.
     """
     target = values.one_of(get, "target", TARGETS)
+    _check_stack(stack, target)
     local = target == "local"
     in_aws = aws.load(get) if target == "aws" else None
     on_cluster = target == "kubernetes" or (in_aws is not None and in_aws.variant == "platform")
@@ -87,6 +93,15 @@ def load(get: Get, *, stack: str, directory: Path) -> Settings:
         kubernetes=kubernetes.load(get, directory=directory, made=in_aws is not None) if on_cluster else None,
         aws=in_aws,
     )
+
+
+def _check_stack(stack: str, target: str) -> None:
+    remedy = "Make one of another name: pulumi stack init prod"
+    if not _STACK.fullmatch(stack):
+        rule = "must be 1 to 20 lower-case letters, digits and hyphens, starting with a letter"
+        raise PlatformError(f"The name of stack {stack!r} {rule}: names of what it makes have it in them", remedy)
+    if target == "aws" and stack == _STATE:
+        raise PlatformError(f"A stack on AWS can't be called {_STATE!r}: the project's shared state is", remedy)
 
 
 def _project(value: str) -> str:

@@ -29,7 +29,13 @@ _CERTIFICATE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EMAIL = re.compile(r"[^\s@\"<>]+@[^\s@\"<>]+\.[^\s@\"<>]+")
 _DOLLARS = re.compile(r"[0-9]{1,9}")
 # What is said of a cluster that only the whole platform has.
-_OF_THE_CLUSTER = ("apiNetworks", "certificate", "clusterAdmins", "kubernetesVersion")
+_OF_THE_CLUSTER = ("apiNetworks", "certificate", "clusterAdmins", "kubernetesVersion", "networkCidr")
+# AWS has no larger networks; a smaller one has no room for the four kinds of subnets' smallest.
+_LARGEST, _SMALLEST = 16, 20
+# Of the Services of a cluster (see components/aws/eks.py): EKS takes no network with these addresses in it.
+SERVICE_CIDR = "172.20.0.0/16"
+# Those that aren't anybody's on the internet.
+_OWN = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 _GITHUB_PARTS = 3  # the host, the owner, the repository
 
 
@@ -43,6 +49,7 @@ class AwsSettings:
         variant: one of `VARIANTS`.
         private_endpoint: whether the cluster's API server is reached from inside its network only.
         api_networks: CIDRs from which a public API server is reached.
+        network_cidr: addresses of the network.
         cluster_admins: ARNs of IAM roles and users that administer the cluster, besides whoever made it.
         certificate: ARN of the certificate in ACM with which the environment's own load balancer answers for all names
             under `KubernetesSettings.domain`; empty: it has no load balancer.
@@ -62,6 +69,7 @@ class AwsSettings:
     variant: str = VARIANTS[0]
     private_endpoint: bool = False
     api_networks: tuple[str, ...] = ("0.0.0.0/0",)
+    network_cidr: str = "10.0.0.0/16"
     cluster_admins: tuple[str, ...] = ()
     certificate: str = ""
     kubernetes_version: str = ""
@@ -95,6 +103,7 @@ def load(get: Get) -> AwsSettings:
         variant=_variant(get),
         private_endpoint=values.flag(get, "privateEndpoint", default=False),
         api_networks=_networks(get),
+        network_cidr=_network_cidr(get),
         cluster_admins=_cluster_admins(get, Partition.of(region)),
         certificate=_certificate(get, account, region),
         kubernetes_version=_matching(get, "kubernetesVersion", _VERSION, "is not a version of Kubernetes", "1.36"),
@@ -224,6 +233,21 @@ def _networks(get: Get) -> tuple[str, ...]:
         rule = f"is not a list of networks with commas between them: {error}"
         raise values.refusal("apiNetworks", value, rule, "203.0.113.0/24") from None
     return found or AwsSettings.api_networks
+
+
+def _network_cidr(get: Get) -> str:
+    value = get("networkCidr") or AwsSettings.network_cidr
+    rule = f"must be a network of private addresses, of /{_LARGEST} to /{_SMALLEST}"
+    try:
+        found = ipaddress.IPv4Network(value.strip())
+    except ValueError as error:
+        raise values.refusal("networkCidr", value, f"{rule}: {error}", "10.20.0.0/16") from None
+    if not _LARGEST <= found.prefixlen <= _SMALLEST or not any(found.subnet_of(own) for own in _OWN):
+        raise values.refusal("networkCidr", value, rule, "10.20.0.0/16")
+    if found.overlaps(ipaddress.IPv4Network(SERVICE_CIDR)):
+        rule = f"overlaps {SERVICE_CIDR}, which the cluster's Services have"
+        raise values.refusal("networkCidr", value, rule, "10.20.0.0/16")
+    return str(found)
 
 
 def _needed(get: Get, key: str, pattern: re.Pattern[str], rule: str, example: str) -> str:

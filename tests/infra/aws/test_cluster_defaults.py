@@ -100,7 +100,7 @@ def test_a_domain_brings_one_load_balancer_for_all_sites(defaults):
     found = recorded.find("IngressClassParams").inputs
     assert {tag["key"]: tag["value"] for tag in found["spec"].pop("tags")} == TAGS
     assert found["spec"] == {
-        "scheme": "internet-facing", "targetType": "ip", "group": {"name": "flights-prod"},
+        "scheme": "internet-facing", "group": {"name": "flights-prod"},
         "certificateARNs": [PUBLISHED["certificate"]],
     }  # fmt: skip
     ingress = recorded.find("IngressClass").inputs

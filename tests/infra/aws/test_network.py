@@ -55,6 +55,17 @@ def test_the_subnets_share_the_networks_addresses(network):
     assert recorded.network.control_cidrs == tuple(str(found[f"control-{zone}"]) for zone in ZONES)
 
 
+@pytest.mark.parametrize(("given", "private"), [("172.16.0.0/16", 18), ("10.20.240.0/20", 22)])
+def test_the_addresses_are_the_settings(network, given, private):
+    recorded = network(networkCidr=given)
+    whole = ipaddress.ip_network(given)
+    found = {r.name: ipaddress.ip_network(r.inputs["cidrBlock"]) for r in recorded.all("Subnet")}
+    assert recorded.find("Vpc").inputs["cidrBlock"] == given == recorded.find("LastingChoice").inputs["value"]
+    assert all(net.subnet_of(whole) for net in found.values())
+    assert not [(a, b) for a in found for b in found if a < b and found[a].overlaps(found[b])]
+    assert {net.prefixlen for name, net in found.items() if name.startswith("private")} == {private}
+
+
 def test_a_subnet_is_in_the_zone_that_it_is_named_after(network):
     recorded = network()
     assert all(r.name.endswith(r.inputs["availabilityZoneId"]) for r in recorded.all("Subnet"))

@@ -85,6 +85,16 @@ def test_pods_come_after_nodes_and_identities(platform):
     )
 
 
+def test_whoever_may_do_something_on_the_cluster_may_until_all_on_it_is_gone(whole):
+    recorded = whole(clusterAdmins=ADMINS[0])
+    entries = {(kind, r.name) for kind in ("AccessEntry", "AccessPolicyAssociation") for r in recorded.all(kind)}
+    assert len(entries) > 6
+    providers = [r for r in recorded.resources if r.type == "pulumi:providers:kubernetes"]
+    assert {provider.name for provider in providers} == {"cluster-defaults", "cluster"}
+    for provider in providers:  # what they make comes after them, and goes before
+        assert entries <= graph.before(recorded, provider)
+
+
 def test_what_the_cluster_leaves_is_cleared_after_it_and_before_the_network(platform):
     waited = graph.before(platform, platform.find("Cluster"))
     assert "ClusterRemains" in {kind for kind, _ in waited}
@@ -178,6 +188,8 @@ def test_with_a_certificate_the_service_and_grafana_are_published_and_speak_tls_
     assert asked == {"service.ml.example.com": "/", "grafana.ml.example.com": "/api/health"}
     policies = {m["annotations"]["alb.ingress.kubernetes.io/ssl-policy"] for m in published.values()}
     assert policies == {"ELBSecurityPolicy-TLS13-1-2-2021-06"}
+    targets = {m["annotations"]["alb.ingress.kubernetes.io/target-type"] for m in published.values()}
+    assert targets == {"ip"}, "Services have no port of the nodes' own"
     assert recorded.outputs["grafana_url"] == "https://grafana.ml.example.com"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.environments.aws import account as accounts
-from seedbed.environments.aws import declared, eks, leftovers, nodes, preflight, prices
+from seedbed.environments.aws import declared, eks, leftovers, nodes, preflight, prices, sharing
 from seedbed.environments.aws.account import Account
 from seedbed.environments.aws.eks import OnEks
 from seedbed.environments.aws.errors import code_of, translated
@@ -96,6 +96,14 @@ class OnAws:
         """Everything with its tag or its names, and what its cluster made."""
         return leftovers.settled(self._scope(), self.settling_seconds)
 
+    def hand_over(self) -> dict[str, str]:
+        """The account's identity provider for CI, if roles of others trust it too; it loses the environment's tag.
+
+        Raises:
+            SeedbedError: it can't be found out who trusts it, or the tag not be taken off.
+        """
+        return dict(sharing.hand_over(self._account(), self.recorded))
+
     def unprotect(self) -> None:
         """Let EKS delete the cluster.
 
@@ -146,7 +154,15 @@ class OnAws:
         recorded = preflight.recorded_types(self.recorded)
         existing = environment.oidc_provider == "existing"
         host = _HOSTS.get(self.project.spec.project.repository.partition("/")[0], "") if existing else ""
-        return Plan(scope, declared.ask(self.project, self.name), recorded, host, self._cpus(recorded[_CLUSTER]))
+        wanted = declared.ask(self.project, self.name)
+        return Plan(
+            scope,
+            wanted,
+            recorded,
+            leaving=preflight.leaving(self.recorded, wanted),
+            identity_provider=host,
+            cpus=self._cpus(recorded[_CLUSTER]),
+        )
 
     def _cpus(self, clusters: int) -> int:
         """Virtual CPUs of the nodes that a new cluster will start for the environment's own pods."""

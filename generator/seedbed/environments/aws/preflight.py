@@ -41,6 +41,7 @@ class Plan:
         scope: whose it is.
         declared: all that the program declares.
         recorded: of that, how many of each of Pulumi's types the state has already.
+        leaving: type and name of the recorded buckets and repositories that are declared no more.
         identity_provider: host of the provider that the spec says the account has already; empty: none is needed.
         cpus: virtual CPUs of the nodes that are still to be started.
     """
@@ -48,6 +49,7 @@ class Plan:
     scope: Scope
     declared: list[Declared]
     recorded: Counter[str]
+    leaving: tuple[tuple[str, str], ...] = ()
     identity_provider: str = ""
     cpus: int = 0
 
@@ -85,6 +87,8 @@ def look(plan: Plan) -> list[Finding]:
         ("whether the names of the repositories are free", lambda: _repositories(plan)),
         ("the versions of Kubernetes that EKS has", lambda: _version(plan)),
         ("the AWS CLI", lambda: _cli(plan)),
+        ("the way to the cluster", lambda: _way_in(plan)),
+        ("whether what is declared no more is empty", lambda: _leaving(plan)),
         *(
             (f"the quota of {quota.title}", partial(quotas.check, account, quota, plan.types, plan.cpus))
             for quota in quotas.QUOTAS
@@ -247,6 +251,57 @@ def _cli(plan: Plan) -> Iterator[Finding]:
             "The AWS CLI is not on PATH, and by it the engine, kubectl and seedbed log in to the cluster",
             "Install it: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
         )
+
+
+def _way_in(plan: Plan) -> Iterator[Finding]:
+    """A cluster can't be filled from where it can't be reached, and nothing is in its network before it is made."""
+    for found in plan.missing:
+        if found.type == _CLUSTER and not found.inputs["vpcConfig"].get("endpointPublicAccess"):
+            yield Finding(
+                "error",
+                "private_endpoint closes the cluster's API server before anything of yours can be in its network",
+                "Begin without it and with api_networks set to where you are; connect the network (VPN, peering,"
+                " transit gateway); then set private_endpoint and run up again",
+            )
+
+
+def _leaving(plan: Plan) -> Iterator[Finding]:
+    """The program declares resources that empty what they belong to when they go: that is for `down` alone."""
+    for type_, name in plan.leaving:
+        noun, full = _FULL[type_]
+        if full(plan.scope.account, name):
+            yield Finding(
+                "error",
+                f"{noun} {name} isn't part of the environment any more, and would be deleted with all that it holds",
+                "Set back what you changed in seedbed.toml (variant, serving, the name), or save what you need and"
+                " empty it",
+            )
+
+
+def _bucket_is_full(account: Account, name: str) -> bool:
+    ask = account.client("s3").list_object_versions
+    answer = existing(ask, "NoSuchBucket", Bucket=name, MaxKeys=1, ExpectedBucketOwner=account.number) or {}
+    return bool(answer.get("Versions") or answer.get("DeleteMarkers"))
+
+
+def _repository_is_full(account: Account, name: str) -> bool:
+    ask = account.client("ecr").list_images
+    answer = existing(ask, "RepositoryNotFoundException", repositoryName=name, maxResults=1) or {}
+    return bool(answer.get("imageIds"))
+
+
+# What holds things of others → what it is called, and how it is asked.
+_FULL: dict[str, tuple[str, Callable[[Account, str], bool]]] = {
+    _BUCKET: ("Bucket", _bucket_is_full),
+    _REPOSITORY: ("Repository", _repository_is_full),
+}
+
+
+def leaving(recorded: Iterable[dict[str, Any]], declared: Iterable[Declared]) -> tuple[tuple[str, str], ...]:
+    """Type and name of the recorded buckets and repositories that the program declares no more."""
+    staying = {str(found.inputs.get(key)) for found in declared for key in ("bucket", "name")}
+    there = ((str(resource["type"]), str(resource.get("id", ""))) for resource in recorded)
+    return tuple((type_, name) for type_, name in there if type_ in _FULL and name and name not in staying)
 
 
 def recorded_types(recorded: Iterable[dict[str, Any]]) -> Counter[str]:

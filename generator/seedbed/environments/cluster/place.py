@@ -105,6 +105,10 @@ class OnCluster:
         """What the cluster is still deleting, and what that waits for."""
         return leftovers.blockers(self._reached(), self.label, self.namespaces)
 
+    def hand_over(self) -> dict[str, str]:
+        """Nothing: whatever it makes on a cluster is its own."""
+        return {}
+
     def on_cluster(self) -> OnCluster:
         """All of it."""
         return self

@@ -67,6 +67,8 @@ class PrivateBucket(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             purpose,
             bucket=bucket_name(account, purpose),
+            # `BucketContents` has emptied it by then; this is for what somebody wrote since.
+            force_destroy=True,
             tags=account.tags(_COMPONENT),
             opts=account.child(self, holds_data=True),
         )

@@ -163,7 +163,6 @@ class ClusterDefaults(pulumi.ComponentResource):
             _BALANCERS,
             {
                 "scheme": "internet-facing",
-                "targetType": "ip",  # Services have no port of the nodes' own
                 "group": {"name": eks.cluster_name},
                 "certificateARNs": [self._account.options.certificate],
                 "tags": [{"key": key, "value": value} for key, value in self._tags.items()],

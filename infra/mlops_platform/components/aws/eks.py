@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pulumi_aws as aws
 from mlops_platform.components.aws import cluster_rights, logs, roles
 from mlops_platform.components.aws.account import Account, document
 from mlops_platform.components.aws.network import Network
+from mlops_platform.settings.aws import SERVICE_CIDR
 
 _COMPONENT = "cluster"
 # It becomes the value of a label.
@@ -27,8 +29,9 @@ _CLUSTER_POLICIES = (
 )
 _NODE_POLICIES = ("AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
 _NODE_ACCESS = "AmazonEKSAutoNodePolicy"
-# Of Services: no part of the network, and set, since EKS would choose one of two by the network's addresses.
-SERVICE_CIDR, _API_SERVICE = "172.20.0.0/16", "172.20.0.1/32"
+# The API server's own Service: the first address of them all. The network of Services is set, since EKS would choose
+# one of two by the addresses of the network.
+_API_SERVICE = f"{ipaddress.IPv4Network(SERVICE_CIDR)[1]}/32"
 _HINT = "The AWS CLI is needed: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 
 
@@ -107,7 +110,8 @@ class EksCluster(pulumi.ComponentResource):
         kubeconfig: with one context, in which everybody is whom the AWS CLI takes them for. No secret is in it.
         security_group: ID of the group that nodes and control plane share.
         node_role: name of the role of nodes.
-        ready: what nodes need to join; whoever makes nodes waits for it, and goes before it.
+        ready: what nodes need to join, and people and CI to get in. Whatever is made on the cluster waits for it, and
+            goes before it: who takes the environment down may be one of those whom the stack lets in.
     """
 
     cluster_name: str
@@ -150,7 +154,7 @@ class EksCluster(pulumi.ComponentResource):
         self.security_group = cluster.vpc_config.apply(lambda found: found.cluster_security_group_id)
         self.ready = [cluster, *network.ready, *self._node_role()]
         for given in access:
-            self._grant(given)
+            self.ready += self._grant(given)
         self.register_outputs({"cluster_name": self.cluster_name})
 
     def _cluster_role(self, key_arn: pulumi.Input[str]) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
@@ -222,7 +226,7 @@ class EksCluster(pulumi.ComponentResource):
         )
         return [*able, self._policy("node", role.arn, _NODE_ACCESS, (), entry)]
 
-    def _grant(self, given: ClusterAccess) -> None:
+    def _grant(self, given: ClusterAccess) -> list[pulumi.Resource]:
         entry = aws.eks.AccessEntry(
             given.name,
             cluster_name=self.name,
@@ -232,8 +236,9 @@ class EksCluster(pulumi.ComponentResource):
             tags=self._account.tags(_COMPONENT),
             opts=self._account.child(self),
         )
-        if given.policy:
-            self._policy(given.name, given.principal_arn, given.policy, given.namespaces, entry)
+        if not given.policy:
+            return [entry]
+        return [entry, self._policy(given.name, given.principal_arn, given.policy, given.namespaces, entry)]
 
     def _policy(
         self,

@@ -69,6 +69,8 @@ class Images(pulumi.ComponentResource):
             image_tag_mutability_exclusion_filters=[{"filter": tag, "filter_type": "WILDCARD"} for tag in _MOVING_TAGS],
             image_scanning_configuration={"scan_on_push": True},
             encryption_configurations=[{"encryption_type": "KMS", "kms_key": key_arn}],
+            # `RepositoryContents` has emptied it by then; this is for what somebody pushed since.
+            force_delete=True,
             tags=account.tags(_COMPONENT),
             opts=account.child(self, holds_data=True),
         )

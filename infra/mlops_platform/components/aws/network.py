@@ -12,9 +12,9 @@ from mlops_platform.components.aws import logs, roles
 from mlops_platform.components.aws.account import Account, document
 from mlops_platform.components.aws.policies import Statement, allow
 from mlops_platform.components.aws.zones import zones
+from mlops_platform.resources.lasting_choice import LastingChoice
 
 _COMPONENT = "network"
-CIDR = ipaddress.IPv4Network("10.0.0.0/16")
 _ANYWHERE = "0.0.0.0/0"
 # By these, load balancers find their subnets:
 # https://docs.aws.amazon.com/eks/latest/userguide/tag-subnets-auto.html
@@ -74,20 +74,27 @@ class Network(pulumi.ComponentResource):
         super().__init__("mlops:aws:Network", name, None, opts)
         self._account = account
         self._zones = zones(account.region)
-        self.cidr = str(CIDR)
+        self.cidr = account.options.network_cidr
+        # Another one would be another network, and a cluster can't move.
+        choice = LastingChoice(
+            _COMPONENT,
+            subject="network's addresses",
+            value=self.cidr,
+            keys="networkCidr (network_cidr in seedbed.toml)",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         vpc = aws.ec2.Vpc(
             _COMPONENT,
             cidr_block=self.cidr,
             enable_dns_support=True,
             enable_dns_hostnames=True,
             tags=self._tags(),
-            opts=account.child(self),
+            opts=account.child(self, depends_on=[choice]),
         )
-        self._vpc = vpc
         self.vpc_id = vpc.id
         # Without rules: what is made without a group of its own reaches nothing.
         aws.ec2.DefaultSecurityGroup("closed", vpc_id=vpc.id, tags=self._tags("closed"), opts=account.child(self))
-        private, rest = _quarters(self._zones)
+        private, rest = _quarters(ipaddress.IPv4Network(self.cidr), self._zones)
         blocks = list(rest.subnets(new_prefix=24))
         control = list(blocks[-1].subnets(new_prefix=28))[: len(self._zones)]
         self.control_cidrs = tuple(map(str, control))
@@ -242,9 +249,11 @@ class Network(pulumi.ComponentResource):
         return {"Name": self._account.name(purpose, limit=100), **self._account.tags(_COMPONENT)}
 
 
-def _quarters(names: Sequence[str]) -> tuple[list[ipaddress.IPv4Network], ipaddress.IPv4Network]:
+def _quarters(
+    whole: ipaddress.IPv4Network, names: Sequence[str]
+) -> tuple[list[ipaddress.IPv4Network], ipaddress.IPv4Network]:
     """A quarter of all addresses for each zone, and the last quarter."""
-    quarters = list(CIDR.subnets(prefixlen_diff=2))
+    quarters = list(whole.subnets(prefixlen_diff=2))
     return quarters[: len(names)], quarters[-1]
 
 

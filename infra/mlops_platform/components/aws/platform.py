@@ -150,7 +150,12 @@ def _administrator(arn: str) -> ClusterAccess:
 
 def _provider(account: Account, eks: EksCluster, network: Network, identities: Identities) -> kubernetes.Provider:
     """For the platform: it comes when there are nodes and identities, and goes before them."""
-    first = kubernetes.Provider("cluster-defaults", kubeconfig=eks.kubeconfig, enable_server_side_apply=True)
+    first = kubernetes.Provider(
+        "cluster-defaults",
+        kubeconfig=eks.kubeconfig,
+        enable_server_side_apply=True,
+        opts=pulumi.ResourceOptions(depends_on=eks.ready),
+    )
     defaults = ClusterDefaults(
         "cluster-defaults",
         account=account,

@@ -28,8 +28,10 @@ _LARGE_BODIES = {
     "nginx.org/proxy-read-timeout": "900s",
     "nginx.org/proxy-send-timeout": "900s",
 }
-# Unless told otherwise, AWS's load balancers ask for "/", where only 200 will do, and take TLS 1.0 too.
+# Unless told otherwise, AWS's load balancers ask for "/", where only 200 will do, take TLS 1.0 too, and go to a port of
+# the nodes', which our Services have none of.
 _HEALTH, _TLS_VERSIONS = "alb.ingress.kubernetes.io/healthcheck-path", "alb.ingress.kubernetes.io/ssl-policy"
+_TO_PODS = {"alb.ingress.kubernetes.io/target-type": "ip"}
 _SINCE_TLS_1_2 = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 # The others redirect by themselves what comes without TLS.
 _TLS_ONLY = {"traefik.ingress.kubernetes.io/router.entrypoints": "websecure"}
@@ -150,7 +152,7 @@ def _annotations(site: Site, settings: Settings) -> dict[str, str]:
     if settings.kubernetes and (issuer := settings.kubernetes.cluster_issuer):
         found |= {"cert-manager.io/cluster-issuer": issuer, **_TLS_ONLY}
     if settings.aws and settings.aws.certificate:
-        found |= {_HEALTH: site.health, _TLS_VERSIONS: _SINCE_TLS_1_2}
+        found |= {_HEALTH: site.health, _TLS_VERSIONS: _SINCE_TLS_1_2, **_TO_PODS}
     return found
 
 
