@@ -53,7 +53,12 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """Whether the target is met; a comparison without one is there to be known."""
-        return "" if self.target is None else f"{self.target:>8.1f}" + ("" if self.ratio <= self.target else "  MISSED")
+        return "" if self.target is None else f"{self.target:>8.1f}" + ("  MISSED" if self.missed else "")
+
+    @property
+    def missed(self) -> bool:
+        """Whether it is above its target."""
+        return self.target is not None and self.ratio > self.target
 
 
 def timed(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> Run:
@@ -240,6 +245,8 @@ def main() -> None:
     output = ROOT / "build" / "bench.json"
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps([vars(item) for item in found], indent=2) + "\n")
+    if missed := [item.name for item in found if item.missed]:
+        sys.exit(f"Missed: {', '.join(missed)}")
 
 
 if __name__ == "__main__":

@@ -41,9 +41,13 @@ _OF_OTHER_TARGETS = {
 COLUMN_NAME_LIMIT = 200
 # A host, perhaps a port, and the lower-case path that images go under.
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_AMAZONS = ("sthree-", "amzn-s3-demo-")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REPOSITORY = re.compile(r"(github\.com|gitlab\.com)(/[A-Za-z0-9_.-]+){2,20}")
 _REPOSITORY_IDS = re.compile(r"none|[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _BRANCH = re.compile(r"[A-Za-z0-9_]+([./-][A-Za-z0-9_]+)*")
 
 
@@ -59,6 +63,8 @@ def problems(spec: ProjectSpec) -> list[str]:
         found.append("project.name: needs at least one Latin letter, since folder and bucket names derive from it")
     elif not naming.is_importable_name(spec.package) or spec.package in _RESERVED_PACKAGES:
         found.append(f"project.name: gives the package name '{spec.package}', which is already a module's; add a word")
+    elif spec.slug.startswith(_AMAZONS):
+        found.append(f"project.name: gives names of buckets that begin with '{spec.slug}', which S3 keeps for itself")
     found += _ci(spec.project)
     data = spec.data
     for where, column in [
@@ -107,12 +113,19 @@ def _target(environment: Environment) -> list[str]:
 
 
 def _aws(environment: Environment) -> list[str]:
-    """What an environment on AWS needs; the Pulumi program checks the values themselves."""
+    """What an environment on AWS needs; the Pulumi program checks the other values itself."""
     found = [
         f"{key}: needed for target aws, such as {example}"
         for key, example in (("account", '"123456789012"'), ("region", '"eu-west-1"'))
         if not getattr(environment, key)
     ]
+    for key, pattern, rule in (
+        ("account", _ACCOUNT, "must be the account's 12 digits, as text (aws sts get-caller-identity)"),
+        ("region", _REGION, "must be the name of a region, such as eu-west-1"),
+    ):
+        value = getattr(environment, key)
+        if value and not pattern.fullmatch(value):
+            found.append(f"{key}: {value!r} {rule}")
     if environment.store != "s3":
         found.append("store: is s3 on AWS")
     if environment.variant == "platform":

@@ -240,6 +240,7 @@ def test_a_bucket_of_a_name_like_ours_is_left_alone(checkout, aws):
     error = here("state", "move", "prod", "--json", code=5).json["error"]
     assert "which seedbed did not make" in error["message"]
     assert stored(aws) == {"theirs": "x"}
+    assert [a for a in aws.client("kms").list_aliases()["Aliases"] if "state-test" in a["AliasName"]] == []
 
 
 def test_what_the_bucket_and_the_key_are(checkout, aws):

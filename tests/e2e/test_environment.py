@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -167,6 +168,23 @@ def test_a_wrong_passphrase_changes_nothing(seedbed, root):
     assert process(seedbed, root, "store")["pid"] == before
 
 
+def test_a_spoilt_state_is_named_and_brought_back_by_the_command_that_is_told(seedbed, root):
+    before = process(seedbed, root, "store")["pid"]
+    path = next((root / ".seedbed/state/.pulumi/stacks").glob("*/dev.json"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    for command in (["up", "dev"], ["status", "dev"], ["down", "dev", "--yes"], ["refresh", "dev"], ["outputs", "dev"]):
+        result = seedbed(*command, "--json" if command[0] != "outputs" else "--format=json", cwd=root)
+        assert result.code == 7, command
+        assert "is spoilt" in result.out + result.err
+    assert path.read_bytes() == whole[: len(whole) // 2], "nothing was changed"
+    command = re.search(r"cp '.+?' '.+?'", seedbed("status", "dev", cwd=root).err.replace("\n", " "))
+    assert run(["sh", "-c", command[0]], root).returncode == 0
+    ok(seedbed("refresh", "dev", cwd=root))
+    assert process(seedbed, root, "store")["pid"] == before
+    assert ok(seedbed("up", "dev", "--json", cwd=root)).json["changes"] == {}
+
+
 def test_a_lost_passphrase_is_named(seedbed, root):
     path = root / ".seedbed" / "passphrase"
     kept = path.rename(path.with_name("kept"))
@@ -308,10 +326,13 @@ def test_a_busy_port_is_named_with_its_holder(seedbed, root):
         port = server.getsockname()[1]
         spec.write_text(text.replace("s3_port = 0", f"s3_port = {port}"))
         try:
+            previewed = seedbed("preview", "dev", cwd=root)
+            assert seedbed("down", "dev", "--yes", cwd=root).code == 0, "a preview that failed left a state"
+            assert not list((root / ".seedbed/state/.pulumi/stacks").glob("*/dev.json"))
             result = seedbed("up", "dev", cwd=root)
         finally:
             spec.write_text(text)
-    assert result.code == 7
+    assert (previewed.code, result.code) == (7, 7)
     assert f"port {port} on 127.0.0.1 is in use" in result.err
     assert str(os.getpid()) in result.err
     ok(seedbed("down", "dev", "--yes", cwd=root))

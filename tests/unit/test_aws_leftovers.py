@@ -1,17 +1,19 @@
 """What is left on AWS, on moto: everything of ours is found, and nothing of anybody else's (P5, P8)."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import moto
 import pytest
+from tests.conftest import ROOT
 from tests.unit.aws_double import ACCOUNT, REGION, refusal
 from tests.unit.aws_double import account as double
 
 from seedbed.environments.aws import account, kinds, leftovers
 from seedbed.environments.aws.errors import CredentialsExpiredError
-from seedbed.environments.aws.scope import Scope
+from seedbed.environments.aws.scope import CLUSTER_TAG, CLUSTER_TAGS, Scope
 
 TAG = "seedbed:environment"
 SLUG, NAME = "flights", "prod"
@@ -155,6 +157,16 @@ def test_what_the_cluster_made_by_itself_is_found_by_its_own_marks(aws):
     assert take().leftovers == []
 
 
+def test_a_classic_load_balancer_is_found(aws):
+    elb = client("elb")
+    for name, value in (("ours", OURS), ("theirs", THEIRS)):
+        elb.create_load_balancer(
+            LoadBalancerName=name, AvailabilityZones=[f"{REGION}a"], Tags=pairs(value),
+            Listeners=[{"Protocol": "TCP", "LoadBalancerPort": 80, "InstancePort": 80}],
+        )  # fmt: skip
+    assert take().leftovers == ["load balancer ours"]
+
+
 def test_the_last_words_of_a_dying_cluster_are_a_leftover(aws):
     client("logs").create_log_group(logGroupName="/aws/eks/flights-prod/cluster")
     client("logs").create_log_group(logGroupName="/aws/eks/flights-prod-eu/cluster")
@@ -208,9 +220,37 @@ def test_what_may_not_be_listed_is_not_proven_gone():
     denied = refusal("AccessDenied")
     found = doubled(s3__list_buckets=denied, resourcegroupstaggingapi__get_resources=denied)
     assert [line for line in found.leftovers if line.startswith("buckets: your account may not list them")]
-    assert [line for line in found.leftovers if line.startswith("other kinds: ")]
+    assert [line for line in found.leftovers if line.startswith("other tagged things: ")]
     assert len(found.leftovers) == 3, "keys are asked for by tag, too"
     assert [line for line in doubled(ec2__describe_vpcs=refusal("Throttling")).leftovers if "fewer requests" in line]
+
+
+def test_what_was_not_answered_is_asked_again(monkeypatch):
+    monkeypatch.setattr(leftovers, "_PAUSE", 0.01)
+    for asked in ("ec2__describe_vpcs", "resourcegroupstaggingapi__get_resources"):
+        answers = iter([refusal("Throttling")])
+        made = double(**EMPTY, **{asked: lambda answers=answers, **_: next(answers, {})})
+        assert leftovers.settled(Scope(made, OURS, "flights-prod"), 30).leftovers == []
+
+
+def test_a_load_balancer_that_went_meanwhile_hides_no_other():
+    def tags(**asked):
+        arns = asked["ResourceArns"]
+        if "gone" in arns:
+            return refusal("LoadBalancerNotFound")
+        return {"TagDescriptions": [{"ResourceArn": arn, "Tags": pairs(OURS)} for arn in arns]}
+
+    listed = {"LoadBalancers": [{"LoadBalancerArn": arn} for arn in ("gone", "there")]}
+    found = doubled(elbv2__describe_load_balancers=listed, elbv2__describe_tags=tags)
+    assert found.leftovers == ["load balancer there"]
+
+
+def test_a_cluster_s_marks_are_the_same_here_and_in_the_program():
+    sys.path.insert(0, str(ROOT / "infra"))
+    from mlops_platform.resources.aws import orphans
+
+    assert orphans.CLUSTER_TAGS == CLUSTER_TAGS
+    assert orphans._OWNED == CLUSTER_TAG
 
 
 def test_expired_credentials_are_no_proof_of_anything():

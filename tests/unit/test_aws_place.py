@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import moto
 import pytest
-from tests.unit.aws_double import ACCOUNT, REGION
+from tests.unit.aws_double import ACCOUNT, REGION, refusal
 from tests.unit.aws_double import account as account_that_answers
 
 from seedbed import spec as specs
 from seedbed.environments.aws import account, declared, eks, preflight
 from seedbed.environments.aws.declared import Declared
-from seedbed.environments.aws.errors import CredentialsMissingError, WrongAccountError
+from seedbed.environments.aws.errors import CredentialsMissingError, NotAllowedError, WrongAccountError
 from seedbed.environments.aws.place import OnAws
 from seedbed.environments.cluster.errors import UnreachableError
 from seedbed.environments.places import place_of
@@ -102,13 +102,31 @@ def test_without_credentials_nothing_is_known(place, monkeypatch):
 def test_the_spec_names_another_region_than_that_of_what_is_up(aws, place):
     bucket(BUCKET, "flights.prod")
     moved = place([PROVIDER], region="eu-central-1")
-    with pytest.raises(InfrastructureError, match="Set them back"):
-        moved.prepare(print, skip_checks=False)
+    for skip in (False, True):
+        with pytest.raises(InfrastructureError, match="Set them back") as raised:
+            moved.prepare(print, skip_checks=skip)
+        assert "--skip-checks" not in raised.value.hint
     boto3.client("logs", region_name=REGION).create_log_group(
         logGroupName="/aws/vpc/flights-prod-flow-logs", tags={"seedbed:environment": "flights.prod"}
     )
     found = OnAws(moved.project, "prod", moved.recorded, settling_seconds=0).leftovers()
     assert "log group /aws/vpc/flights-prod-flow-logs" in found.leftovers, "it is looked for where it was made"
+
+
+def test_a_region_that_aws_has_not_is_all_that_is_said(aws, place, monkeypatch):
+    with pytest.raises(InfrastructureError, match="AWS has no region eu-wset-1"):
+        place(region="eu-wset-1", variant="platform").prepare(print, skip_checks=True)
+
+
+def test_without_a_cluster_nobody_needs_the_right_to_look_at_any(place, monkeypatch):
+    denied = account_that_answers(eks__describe_cluster=refusal("AccessDeniedException"))
+    monkeypatch.setattr(account, "connect", lambda *_: denied)
+    monkeypatch.setattr(preflight, "look", lambda _: [])
+    monkeypatch.setattr(preflight, "region", lambda _: [])
+    monkeypatch.setattr(declared, "ask", lambda *_: [])
+    assert place(variant="lite").prepare(print, skip_checks=False) == []
+    with pytest.raises(NotAllowedError):
+        place(variant="platform").prepare(print, skip_checks=False)
 
 
 def test_status_compares_the_record_with_the_account(aws, place):

@@ -66,10 +66,10 @@ def test_nothing_to_say_of_a_good_account():
         (refusal("InvalidParameterValue"), f"AWS has no region {REGION}"),
     ],
 )
-def test_a_region_that_is_not_to_be_had_is_all_that_is_said(answer, what):
-    level, said = only(look(BUCKET, ec2__describe_regions=answer, s3__head_bucket=refusal("InvalidClientTokenId")))
-    assert level == "error"
-    assert what in said
+def test_a_region_that_is_not_to_be_had(answer, what):
+    (found,) = preflight.region(account(**{**GOOD, "ec2__describe_regions": answer}))
+    assert found.level == "error"
+    assert what in found.what
 
 
 def test_what_may_not_be_looked_at_is_said_and_stops_nothing():
@@ -237,7 +237,9 @@ def test_what_is_declared_no_more():
 
 
 EIP = Declared("aws:ec2/eip:Eip", "nat", {})
-NAT = Declared("aws:ec2/natGateway:NatGateway", "nat", {})
+# The third zone is full and none of ours goes there.
+PUBLIC = [Declared("aws:ec2/subnet:Subnet", f"public-{zone}", {"availabilityZoneId": f"az{zone}"}) for zone in (1, 2)]
+NAT = Declared("aws:ec2/natGateway:NatGateway", "nat", {"subnetId": "public-2-id"})
 VPC = Declared("aws:ec2/vpc:Vpc", "network", {})
 
 
@@ -249,13 +251,13 @@ def limits(**by_code):
 
 
 def test_full_quotas_name_what_is_there_and_what_is_needed():
-    zones = {"Subnets": [{"SubnetId": "s1", "AvailabilityZone": "a"}, {"SubnetId": "s2", "AvailabilityZone": "b"}]}
-    gateways = [{"SubnetId": "s1"}] * 4 + [{"SubnetId": "s2"}] * 5
+    zones = {"Subnets": [{"SubnetId": f"s{zone}", "AvailabilityZoneId": f"az{zone}"} for zone in (1, 2, 3)]}
+    gateways = [{"SubnetId": "s1"}] * 4 + [{"SubnetId": "s2"}] * 5 + [{"SubnetId": "s3"}] * 7
     machine = {"InstanceType": "m5.large", "CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 2}}
     spot, other = {**machine, "InstanceLifecycle": "spot"}, {**machine, "InstanceType": "inf2.xlarge"}
     found = {
         what.split(" may have ")[1].split(" in ")[0]: what for _, what in look(
-            VPC, EIP, EIP, EIP, NAT, cpus=6,
+            VPC, EIP, EIP, EIP, *PUBLIC, NAT, cpus=6,
             service_quotas__get_service_quota=limits(
                 L_F678F1CE=5.0, L_0263D0A3=5.0, L_FE5A380F=5.0, L_1216C47A=8.0
             ),

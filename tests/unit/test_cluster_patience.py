@@ -70,13 +70,30 @@ def test_what_it_waits_for_is_said_once(engine, monkeypatch):
     ]
 
 
-def test_what_it_waits_for_may_be_unknown(engine, monkeypatch):
+@pytest.mark.parametrize("error", [InfrastructureError("the cluster does not answer"), KeyError("Tags")])
+def test_what_it_waits_for_may_be_unknown(engine, monkeypatch, error):
     monkeypatch.setattr(patience, "_FIRST_LOOK", 0.2)
 
     def look():
-        raise InfrastructureError("the cluster does not answer")
+        raise error
 
     assert len(watched(engine(1), look)) == 1
+
+
+def test_looking_takes_from_the_same_time(engine, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(patience, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(patience, "_NEXT_LOOK", 0.01)
+    monkeypatch.setattr(patience.time, "monotonic", lambda: clock[0])
+    looks = []
+
+    def look():
+        looks.append(clock[0])
+        clock[0] += 40.0
+        return []
+
+    watched(engine(1), look, seconds=100.0)
+    assert looks == [0.0, 40.0, 80.0]
 
 
 def test_a_command_that_ends_in_time_is_left_alone(tmp_path):

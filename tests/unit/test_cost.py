@@ -181,7 +181,7 @@ def test_every_price_has_a_date_and_a_source_and_belongs_to_something():
         assert "2024" <= as_of[:4] <= table.gathered[:4]
         assert len(source) > 10
     known = {*billing.KEPT.values(), *(key for keys in billing.USED.values() for key in keys)}
-    known |= {"application-load-balancer", "volume", "node-volume"}
+    known |= {"application-load-balancer", "volume", "node-volume", "nat-data"}
     assert known == set(table.prices)
 
 

@@ -61,6 +61,20 @@ def test_many_small_pods_fill_what_is_left_and_need_no_node_of_their_own():
     )  # fmt: skip
 
 
+def test_pods_are_packed_by_what_is_scarcer_and_nodes_compared_with_all_that_comes_with_them():
+    # By memory alone the first two share a node, and the third and fourth need one each.
+    pods = [
+        Workload(name, cpu, memory, "", 1)
+        for name, cpu, memory in (("a", "1", "3Gi"), ("b", "1", "2Gi"), ("c", "900m", "2Gi"), ("d", "900m", "1Gi"))
+    ]
+    assert chosen(*pods, machines=(SMALL,)) == ("small", 2)
+    three = [Workload(name, "100m", "5Gi", "", 1) for name in "abc"]
+    triple = Machine(type="triple", cpu=8, gib=32, usd=Decimal("0.31"))
+    assert chosen(*three, machines=(SMALL, triple)) == ("small", 3)
+    found = nodes.cheapest((SMALL, triple), three, lambda machine: machine.usd + Decimal("0.01"))
+    assert (found.machine.type, found.count) == ("triple", 1)
+
+
 @pytest.mark.parametrize("machine", prices.table().machines, ids=lambda machine: machine.type)
 def test_every_machine_of_the_table_is_chosen_by_some_pod(machine):
     # A row that nothing leads to would be a price that nobody checks.

@@ -73,6 +73,7 @@ def test_values_from_flags_and_variables_are_strings():
         (answers(project={"name": "class"}), "project.name: gives the package name 'class'"),
         (answers(project={"name": "json"}), "project.name: gives the package name 'json'"),
         (answers(project={"name": "pandas"}), "project.name: gives the package name 'pandas'"),
+        (answers(project={"name": "Sthree One"}), "project.name: gives names of buckets that begin with 'sthree-one'"),
         (answers(project={"name": "日本"}), "project.name: needs at least one Latin letter"),
         (answers(project={"name": "a\nb"}), "project.name: holds characters that can't be seen: U+000A"),
         (answers(project={"name": "a\u202eb"}), "project.name: holds characters that can't be seen: U+202E"),
@@ -114,6 +115,8 @@ CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/8f3b6c1e-1d2a-4c55
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
+        ({"account": "12"}, "account: '12' must be the account's 12 digits"),
+        ({"region": "EU-WEST-1"}, "region: 'EU-WEST-1' must be the name of a region"),
         ({"domain": "ml.acme.com"}, "certificate: needed with domain, for TLS"),
         ({"domain": "ml.acme.com", "cluster_issuer": "acme"}, "cluster_issuer: AWS's load balancers take"),
         ({"certificate": CERTIFICATE}, "certificate: is for the environment's own load balancer"),

@@ -111,6 +111,60 @@ def test_a_bucket_that_cannot_be_read_is_not_an_absence(project, s3):
         stacks.recorded(project, "prod")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"checkpoint": {"lat', b"[]", b'{"checkpoint": {}}', b'{"checkpoint": {"latest": 1}}', b"\xff\x00"],
+)
+def test_a_spoilt_state_is_never_taken_for_none(project, s3, content):
+    local = state.LocalState(project, "prod")
+    assert stacks.recorded(project, "prod") == []
+    local.file.parent.mkdir(parents=True)
+    local.file.write_bytes(content)
+    with pytest.raises(state.SpoiltStateError, match="no copy beside it is whole"):
+        raise_with_hint(lambda: stacks.recorded(project, "prod"))
+    put(s3, f"{STACKS}/prod.json", content)
+    remote = RemoteState(project, "prod", URL)
+    with pytest.raises(state.SpoiltStateError, match="list-object-versions --bucket acme-state"):
+        raise_with_hint(lambda: state.latest(remote, remote.content()))
+
+
+def raise_with_hint(call):
+    try:
+        call()
+    except state.SpoiltStateError as error:
+        raise type(error)(f"{error.message} {error.hint}") from error
+
+
+def test_the_newest_copy_that_is_whole_is_named(project):
+    local = state.LocalState(project, "prod")
+    old = local.folder / "backups/mlops-platform/prod/prod.1.json"
+    for number, (path, content) in enumerate(
+        [(old, CONTENT), (local.file.with_suffix(".json.bak"), {"checkpoint": {"latest": None}}), (local.file, "?")]
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+        os.utime(path, (number, number))
+    with pytest.raises(state.SpoiltStateError) as raised:
+        stacks.recorded(project, "prod")
+    assert f"cp '{old}' '{local.file}'" in raised.value.hint
+
+
+def test_a_packed_state_that_cannot_be_unpacked_is_spoilt(project, s3):
+    put(s3, f"{STACKS}/prod.json.gz", b"no gzip")
+    remote = RemoteState(project, "prod", URL)
+    assert remote.exists()
+    with pytest.raises(state.SpoiltStateError):
+        state.latest(remote, remote.content())
+
+
+def test_what_can_t_be_tidied_up_is_said(project, s3, monkeypatch):
+    put(s3, f"{STACKS}/prod.json.bak", CONTENT)
+    remote = RemoteState(project, "prod", URL)
+    monkeypatch.setattr(remote._s3, "delete_objects", lambda **_: {"Errors": [{"Key": "k", "Code": "AccessDenied"}]})
+    with pytest.raises(AwsError, match=r"1 objects of its old state stay in bucket acme-state: k: AccessDenied"):
+        remote.clean()
+
+
 def test_tidying_up_touches_this_stack_alone(project, s3):
     own = [
         f"{STACKS}/prod.json.bak", "teams/.pulumi/history/mlops-platform/prod/prod-1.history.json",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seedbed.cli import output
-from seedbed.cli.options import environment_argument, json_option, project_option
+from seedbed.cli.options import Positive, environment_argument, json_option, project_option
 
 if TYPE_CHECKING:
     from seedbed.environments.aws.cost import Estimate, Line
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 @click.command("cost")
 @environment_argument
 @project_option
-@click.option(
-    "--hours", type=click.FloatRange(0, 1e6, min_open=True), default=None, help="Also say what so many hours cost."
-)
+@click.option("--hours", type=Positive(1e6), default=None, help="Also say what so many hours cost.")
 @click.option("-v", "--verbose", is_flag=True, help="Show each price's date and source too.")
 @json_option
 def command(env: str, project: Path | None, hours: float | None, verbose: bool, as_json: bool) -> None:
@@ -45,9 +43,10 @@ def command(env: str, project: Path | None, hours: float | None, verbose: bool, 
     if environment.target == "aws":
         _on_aws(found, env, duration, verbose=verbose, as_json=as_json)
     elif environment.target == "kubernetes":
-        _on_a_cluster(found, env, as_json=as_json)
+        _on_a_cluster(found, env, duration, as_json=as_json)
     elif as_json:
-        output.emit({"environment": env, "target": "local", "currency": "USD", "hour": 0.0, "month": 0.0})
+        costs = {"environment": env, "target": "local", "currency": "USD", "hour": 0.0, "month": 0.0}
+        output.emit(costs | _for_so_long(duration, Decimal(0)))
     else:
         output.line(f"Environment {env} runs on this machine and costs nothing: $0.00 a month", bold=True)
 
@@ -111,9 +110,9 @@ def _on_aws(project: Project, env: str, hours: Decimal | None, *, verbose: bool,
     environment = environment_of(project.spec, env)
     if as_json:
         described = {"environment": env, "target": "aws", "variant": environment.variant, **estimate.as_dict()}
-        if hours is not None:
-            described |= {"hours": float(hours), "total": cost.number(estimate.of(hours))}
-        output.emit(described)
+        warnings = [estimate.excess] if estimate.excess else []
+        total = None if hours is None else estimate.of(hours)
+        output.emit(described | _for_so_long(hours, total) | {"warnings": warnings})
         return
     size = f", {environment.size}" if environment.variant == "platform" else ""
     output.line(
@@ -134,6 +133,13 @@ def _on_aws(project: Project, env: str, hours: Decimal | None, *, verbose: bool,
             f" --cost-allocation-tags-status TagKey={ENVIRONMENT_TAG},Status=Active"
         )
     _warn(estimate)
+
+
+def _for_so_long(hours: Decimal | None, total: Decimal | None) -> dict[str, Any]:
+    """What --hours adds to --json; a total that isn't known is null."""
+    if hours is None:
+        return {}
+    return {"hours": float(hours), "total": None if total is None else float(round(total, 6))}
 
 
 def _warn(estimate: Estimate) -> None:
@@ -180,7 +186,7 @@ def _whose(estimate: Estimate) -> str:
     return prices if estimate.region == estimate.prices_of else f"{prices}, {estimate.region}'s differ"
 
 
-def _on_a_cluster(project: Project, env: str, *, as_json: bool) -> None:
+def _on_a_cluster(project: Project, env: str, hours: Decimal | None, *, as_json: bool) -> None:
     from seedbed.environments.cluster import demand, requests
 
     workloads = demand.ask(project, env).workloads
@@ -198,6 +204,7 @@ def _on_a_cluster(project: Project, env: str, *, as_json: bool) -> None:
                 "hour": None,
                 "month": None,
                 "demand": needs,
+                **_for_so_long(hours, None),
             }
         )
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seedbed.cli import output
-from seedbed.cli.options import environment_argument, json_option, project_option
+from seedbed.cli.options import Positive, environment_argument, json_option, project_option
 
 if TYPE_CHECKING:
     from seedbed.environments.teardown import Forgotten
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--confirm", metavar="ENV", help="The environment's name typed again: needed when it is protected.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Positive(),
     metavar="MINUTES",
     help="How long it may take, 15 (on AWS 45) unless told otherwise; then it stops, and names what it waits for.",
 )

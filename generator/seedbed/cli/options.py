@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,20 @@ import click
 from click.shell_completion import CompletionItem
 
 Decorated = Callable[..., Any]
+
+
+class Positive(click.FloatRange):
+    """A number above 0 that is one: `nan` and `inf` are floats too, and pass every comparison or none."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        super().__init__(min=0, max=limit, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is not a number of anything.", param, ctx)
+        return found
 
 
 def json_option(function: Decorated) -> Decorated:

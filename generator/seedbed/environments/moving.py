@@ -7,7 +7,6 @@ Then one file, Pulumi.<stack>.yaml, says where the state is and what opens it: w
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass
@@ -26,6 +25,8 @@ from seedbed.environments.state import (
     RECORD,
     LocalState,
     Lock,
+    State,
+    latest,
     recorded_url,
     secrets_provider,
     settings_file,
@@ -99,7 +100,7 @@ def show(project: Project, name: str) -> Whereabouts:
     state = state_of(project, name)
     url = state.url or f"file://{project.own_folder / 'state'}"
     provider = secrets_provider(project, name)
-    return Whereabouts(name, url, bool(state.url), provider, _count(state.content()), state.locks())
+    return Whereabouts(name, url, bool(state.url), provider, _count(state, state.content()), state.locks())
 
 
 def move(project: Project, name: str, progress: Progress, *, to: str = "") -> Moved:
@@ -126,16 +127,16 @@ def move(project: Project, name: str, progress: Progress, *, to: str = "") -> Mo
         )
     remote = RemoteState(project, name, url)
     if already:
-        return Moved(name, url, secrets_provider(project, name), _count(remote.content()), made, _retire(local))
+        return Moved(name, url, secrets_provider(project, name), _count(remote, remote.content()), made, _retire(local))
     cli = toolchain.obtain(progress.say)
     if not local.exists():
-        if (there := remote.content()) is not None and _count(there):
+        if (there := remote.content()) is not None and _count(remote, there):
             progress.say(f"There is a state of '{name}' in the bucket already: using it")
         _record(project, name, {**stack_settings(project, name), **_locked_by(provider)}, url)
-        return Moved(name, url, provider, _count(there), made, None)
+        return Moved(name, url, provider, _count(remote, there), made, None)
     stacks.break_dead_lock(project, name, progress.say)
     before = _movable(local, name)
-    _require_room(remote, before, name)
+    _require_room(remote, latest(local, before)["resources"], name)
     progress.say(f"Copying the state to {url}")
     with (
         tempfile.TemporaryDirectory(prefix="seedbed-move-") as folder,
@@ -147,7 +148,7 @@ def move(project: Project, name: str, progress: Progress, *, to: str = "") -> Mo
             f"Environment '{name}' was changed meanwhile; its state is where it was", hint="Run the command again."
         )
     _record(project, name, settings, url)
-    return Moved(name, url, provider, _count(before), made, _retire(local))
+    return Moved(name, url, provider, _count(local, before), made, _retire(local))
 
 
 def _target(project: Project, name: str, progress: Progress, to: str) -> tuple[str, str, list[str]]:
@@ -174,13 +175,13 @@ def _target(project: Project, name: str, progress: Progress, to: str) -> tuple[s
     return store.url, store.secrets_provider, store.made
 
 
-def _movable(local: LocalState, name: str) -> bytes:
+def _movable(local: LocalState, name: str) -> bytes | None:
     """The state, if nobody is at work on it and no run left it half-way."""
     if locks := local.locks():
         holders = ", ".join(f"{lock.user}@{lock.host} (process {lock.pid})" for lock in locks)
         raise ConflictError(f"Somebody is changing environment '{name}': {holders}", hint="Wait for them.")
-    content = local.content() or b""
-    if _latest(content).get("pending_operations"):
+    content = local.content()
+    if latest(local, content).get("pending_operations"):
         raise ConflictError(
             f"A run of environment '{name}' was killed, and its state says that something was just being made",
             hint=f"Finish it first: `seedbed refresh {name}`, then `seedbed up {name}`. Moving would forget it.",
@@ -188,12 +189,10 @@ def _movable(local: LocalState, name: str) -> bytes:
     return content
 
 
-def _require_room(remote: RemoteState, mine: bytes, name: str) -> None:
+def _require_room(remote: RemoteState, mine: list[dict[str, Any]], name: str) -> None:
     """What is there must be nothing, or what an earlier try brought."""
-    theirs = _latest(remote.content() or b"").get("resources") or []
-    if theirs and {r["urn"]: r.get("id") for r in theirs} != {
-        r["urn"]: r.get("id") for r in _latest(mine).get("resources") or []
-    }:
+    theirs = latest(remote, remote.content())["resources"]
+    if theirs and {r["urn"]: r.get("id") for r in theirs} != {r["urn"]: r.get("id") for r in mine}:
         raise ConflictError(
             f"There is another state of environment '{name}' in {remote.url}, with {len(theirs)} resources;"
             " nothing was changed",
@@ -229,13 +228,5 @@ def _retire(local: LocalState) -> Path | None:
     return backup
 
 
-def _latest(content: bytes) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(content)["checkpoint"]["latest"] or {}
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return found
-
-
-def _count(content: bytes | None) -> int:
-    return len(stacks.real(_latest(content or b"").get("resources") or []))
+def _count(state: State, content: bytes | None) -> int:
+    return len(stacks.real(latest(state, content)["resources"]))

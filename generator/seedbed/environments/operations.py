@@ -66,10 +66,11 @@ def preview(project: Project, name: str, progress: Progress, *, skip_checks: boo
     """
     existed = stacks.exists(project, name)
     warnings = _prepared(project, name, progress, skip_checks=skip_checks)
-    outcome = _operate(project, name, progress, "preview", warnings, create=True)
-    if not existed:
-        stacks.remove(project, name, stacks.open_stack(project, name, progress.say))
-    return outcome
+    try:
+        return _operate(project, name, progress, "preview", warnings, create=True)
+    finally:
+        if not existed and stacks.exists(project, name):
+            stacks.remove(project, name, stacks.open_stack(project, name, progress.say))
 
 
 def up(project: Project, name: str, progress: Progress, *, skip_checks: bool = False) -> Outcome:

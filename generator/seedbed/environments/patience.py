@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from seedbed.environments.engine import Engine, StoppedError
-from seedbed.errors import SeedbedError
 
 # An object that is still being deleted after this long deserves a word, and so does each new one.
 _FIRST_LOOK, _NEXT_LOOK = 60.0, 30.0
@@ -53,24 +53,23 @@ class Watch:
             raise TimeIsUpError from error
 
     def blockers(self) -> list[str]:
-        """What is waited for now; nothing when that can't be found out."""
-        with contextlib.suppress(SeedbedError):
+        """What is waited for now; nothing when that can't be found out, for whatever reason: the clock runs on."""
+        with contextlib.suppress(Exception):
             return self._look()
         return []
 
     def _watch(self) -> None:
         said: set[str] = set()
-        left, pause = self._seconds, min(_FIRST_LOOK, self._seconds)
-        while not self._ended.wait(pause):
-            left -= pause
-            if left <= 0:
+        end, pause = time.monotonic() + self._seconds, _FIRST_LOOK
+        while not self._ended.wait(max(0.0, min(pause, end - time.monotonic()))):
+            if time.monotonic() >= end:
                 self._stop()
                 return
             for blocker in self.blockers():
                 if blocker not in said:
                     said.add(blocker)
                     self._say(f"Still being deleted: {blocker}")
-            pause = min(_NEXT_LOOK, left)
+            pause = _NEXT_LOOK
 
     def _stop(self) -> None:
         self._say("The time is over: stopping, what has begun is finished first")

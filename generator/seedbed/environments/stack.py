@@ -14,7 +14,7 @@ from seedbed import toolchain
 from seedbed.environments.events import is_provider
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import CONFIG_KEYS, environment_of, stack_config
-from seedbed.environments.state import Runs, secrets_provider, settings_file, stack_settings, state_of
+from seedbed.environments.state import Runs, latest, secrets_provider, settings_file, stack_settings, state_of
 from seedbed.errors import InfrastructureError, SpecError
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def open_stack(project: Project, name: str, say: Callable[[str], None], *, creat
 
     Raises:
         SpecError: the spec has no such environment, or its passphrase is gone.
-        InfrastructureError: there is no such stack, and none is to be made.
+        InfrastructureError: there is no such stack, and none is to be made; or its state is spoilt.
         ToolMissingError: there is no Pulumi CLI, or none can be obtained.
     """
     environment_of(project.spec, name)
+    recorded(project, name)  # the engine's words for a spoilt one would help nobody
     cli = toolchain.obtain(say) if create else toolchain.require()
     from pulumi import automation
 
@@ -70,17 +71,12 @@ def open_stack(project: Project, name: str, say: Callable[[str], None], *, creat
 def recorded(project: Project, name: str) -> list[dict[str, Any]]:
     """The resources in an environment's state, read without the engine; secrets in them stay encrypted.
 
-    What can't be understood counts as nothing: the engine, which runs next, says what is wrong with it.
-
     Raises:
-        SeedbedError: it is in a bucket that can't be read.
+        SeedbedError: it is spoilt, or in a bucket that can't be read.
     """
-    content = state_of(project, name).content()
-    try:
-        resources = json.loads(content or b"{}")["checkpoint"]["latest"]["resources"]
-    except (ValueError, KeyError, TypeError):
-        return []
-    return resources if isinstance(resources, list) else []
+    state = state_of(project, name)
+    resources: list[dict[str, Any]] = latest(state, state.content())["resources"]
+    return resources
 
 
 def recorded_in(stack: Stack) -> list[dict[str, Any]]:

@@ -17,7 +17,14 @@ from typing import Any, Protocol
 from seedbed.environments import inventory
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import PROGRAM
-from seedbed.errors import SpecError
+from seedbed.errors import InfrastructureError, SpecError
+
+
+class SpoiltStateError(InfrastructureError):
+    """There is a state, and it can't be understood. Whatever it records may still run."""
+
+    kind = "state-spoilt"
+
 
 # The key of the stack's configuration that holds the URL; it is seedbed's, not the program's.
 RECORD = "seedbed:state"
@@ -46,6 +53,10 @@ class State(Protocol):
     """The state of one environment, read and tidied without the engine."""
 
     @property
+    def name(self) -> str:
+        """The environment's."""
+
+    @property
     def url(self) -> str:
         """As PULUMI_BACKEND_URL takes it; empty for the folder that infra/Pulumi.yaml names."""
 
@@ -70,6 +81,9 @@ class State(Protocol):
 
     def clean(self) -> None:
         """Remove what the engine leaves of a stack that it has removed: history and backups."""
+
+    def remedy(self) -> str:
+        """How an earlier state that was whole is brought back."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,43 @@ class LocalState:
         for leftover in self.file.parent.glob(f"{self.name}.json*"):
             leftover.unlink(missing_ok=True)
 
+    def remedy(self) -> str:
+        """The newest copy that the engine has kept and that is whole."""
+        copies = [
+            *self.file.parent.glob(f"{self.name}.json*.bak"),
+            *self.folder.glob(f"backups/**/{PROGRAM}/{self.name}/{self.name}*.json"),
+            *self.folder.glob(f"history/**/{PROGRAM}/{self.name}/{self.name}*.checkpoint.json"),
+        ]
+        for copy in sorted(copies, key=lambda path: path.stat().st_mtime, reverse=True):
+            if _is_whole(copy):
+                return (
+                    f"The engine kept an earlier one: cp '{copy}' '{self.file}'; then `seedbed refresh {self.name}`"
+                    " compares it with what really runs."
+                )
+        return f"Restore {self.file} from a backup of yours: no copy beside it is whole."
+
+
+def latest(state: State, content: bytes | None) -> dict[str, Any]:
+    """What a state says is there; without resources before anything was made, and when there is none.
+
+    Args:
+        state: whose it is.
+        content: what `state.content()` gave.
+
+    Raises:
+        SpoiltStateError: it can't be understood. It is never taken for nothing.
+    """
+    if content is None:
+        return {"resources": []}
+    try:
+        found = json.loads(content)["checkpoint"]["latest"] or {}
+        return {**found, "resources": list(found.get("resources") or [])}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SpoiltStateError(
+            f"The state of environment '{state.name}' is spoilt ({type(error).__name__}: {error}); nothing was changed",
+            hint=state.remedy(),
+        ) from error
+
 
 def state_of(project: Project, name: str) -> State:
     """Where an environment's state is.
@@ -146,6 +197,13 @@ def state_of(project: Project, name: str) -> State:
     from seedbed.environments.aws.remote_state import RemoteState
 
     return RemoteState(project, name, url)
+
+
+def _is_whole(copy: Path) -> bool:
+    try:
+        return bool(json.loads(copy.read_bytes())["checkpoint"]["latest"]["resources"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def stack_settings(project: Project, name: str) -> dict[str, Any]:

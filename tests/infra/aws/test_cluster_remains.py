@@ -117,8 +117,7 @@ def test_all_that_carries_the_clusters_tags_goes(network, props):
     network.target_group("targets", OF_CLUSTER)
     network.interface("of a pod", {"cluster.k8s.amazonaws.com/name": CLUSTER})
     network.volume(OURS)
-    network.volume(OF_CLUSTER)
-    network.volume({f"kubernetes.io/cluster/{CLUSTER}": "owned"})
+    network.volume(OURS | OF_CLUSTER)
     first, second = (network.group(name, OF_CLUSTER) for name in ("first", "second"))
     network.classic.create_load_balancer(
         LoadBalancerName="classic", Subnets=network.subnets, SecurityGroups=[first], Tags=listed({f"kubernetes.io/cluster/{CLUSTER}": "owned"}),
@@ -128,7 +127,7 @@ def test_all_that_carries_the_clusters_tags_goes(network, props):
         network.ec2.authorize_security_group_ingress(
             GroupId=group, IpPermissions=[{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": other}]}]
         )
-    assert len(network.left()) >= 10
+    assert len(network.left()) >= 9
     provider.delete("r", props)
     assert network.left() == set()
 
@@ -168,11 +167,71 @@ def test_what_isnt_the_clusters_is_named_and_stays(network, props, tags):
 
 
 def test_volumes_and_target_groups_of_others_are_no_concern(network, props):
-    volume = network.volume({"eks:eks-cluster-name": "another"})
-    other = network.volume(OF_CLUSTER | {"seedbed:environment": "another.prod"})
+    """A volume is in no network: a former cluster of this name, or one outside of EKS, has left others so marked."""
+    theirs = {
+        network.volume(tags) for tags in (
+            {"eks:eks-cluster-name": "another"}, OF_CLUSTER | {"seedbed:environment": "another.prod"}, OF_CLUSTER,
+            {f"kubernetes.io/cluster/{CLUSTER}": "owned"},
+        )
+    }  # fmt: skip
     network.target_group("theirs", {"team": "ops"})
     provider.delete("r", props)
-    assert network.left() == {volume, other, "theirs"}
+    assert network.left() == {*theirs, "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("description", "named"),
+    [
+        ("Amazon EKS flights-prod", False),
+        ("ELB net/gone/50dc6c495c0c9188", False),
+        ("ELB classic-that-is-gone", False),
+        ("ELB net/theirs/50dc6c495c0c9188", True),
+        ("AWS Lambda VPC ENI-somebodys-function", True),
+        ("Amazon EKS another", True),
+    ],
+)
+def test_only_what_goes_by_itself_is_waited_for(network, props, monkeypatch, description, named):
+    network.load_balancer("theirs", {"team": "ops"})
+    interface = network.interface(description, {})
+    looks, find = [], orphans.Finder.find
+
+    def looked(finder):
+        looks.append(find(finder))
+        if len(looks) == 2:
+            network.balancing.delete_load_balancer(LoadBalancerArn=arn)
+            network.ec2.delete_network_interface(NetworkInterfaceId=interface)
+        return looks[-1]
+
+    (arn,) = [b["LoadBalancerArn"] for b in network.balancing.describe_load_balancers()["LoadBalancers"]]
+    monkeypatch.setattr(orphans.Finder, "find", looked)
+    if named:
+        with pytest.raises(PlatformError, match=rf"{interface} \({description}\) \(not the cluster's\)"):
+            provider.delete("r", props)
+        assert len(looks) == 1, "waiting is of no use"
+    else:
+        provider.delete("r", props)
+
+
+def test_a_load_balancer_that_goes_while_its_tags_are_asked_for_is_gone(network, props, monkeypatch):
+    network.load_balancer("going", OF_CLUSTER)
+    connect = connection.client
+
+    def racing(service, of):
+        made = connect(service, of)
+        if service == "elbv2":
+            told = made.describe_tags
+
+            def describe_tags(**asked):
+                for arn in asked["ResourceArns"]:
+                    network.balancing.delete_load_balancer(LoadBalancerArn=arn)
+                return told(**asked)
+
+            made.describe_tags = describe_tags
+        return made
+
+    monkeypatch.setattr(connection, "client", racing)
+    provider.delete("r", props)
+    assert network.left() == set()
 
 
 def test_what_is_in_another_network_is_no_concern(network, props):
@@ -184,7 +243,7 @@ def test_what_is_in_another_network_is_no_concern(network, props):
 
 
 def test_what_is_in_use_is_waited_for(network, props, monkeypatch):
-    volume, interface = network.volume(OF_CLUSTER), network.interface("of a pod", OF_CLUSTER)
+    volume, interface = network.volume(OURS), network.interface("of a pod", OF_CLUSTER)
     node = network.node()
     network.ec2.attach_volume(VolumeId=volume, InstanceId=node, Device="/dev/sdf")
     attached = network.ec2.attach_network_interface(NetworkInterfaceId=interface, InstanceId=node, DeviceIndex=1)
@@ -205,7 +264,7 @@ def test_what_is_in_use_is_waited_for(network, props, monkeypatch):
 
 def test_waiting_ends_and_names_what_is_left(network, props, monkeypatch):
     monkeypatch.setattr(cluster_remains, "_WAIT_SECONDS", 0.05)
-    volume = network.volume(OF_CLUSTER)
+    volume = network.volume(OURS)
     network.ec2.attach_volume(VolumeId=volume, InstanceId=network.node(), Device="/dev/sdf")
     with pytest.raises(PlatformError, match=rf"is left .*: volume {volume} \(in-use\)"):
         provider.delete("r", props)
@@ -215,7 +274,7 @@ def test_nothing_goes_while_the_cluster_lives(network, props):
     network.eks.create_cluster(
         name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/r", resourcesVpcConfig={"subnetIds": network.subnets}
     )
-    volume = network.volume(OF_CLUSTER)
+    volume = network.volume(OURS)
     with pytest.raises(PlatformError, match="still exists") as refused:
         provider.delete("r", props)
     assert f"aws eks delete-cluster --name {CLUSTER} --region {REGION}" in refused.value.remedy
@@ -226,7 +285,7 @@ def test_nothing_goes_while_the_cluster_lives(network, props):
 
 
 def test_another_account_is_refused(network, props):
-    volume = network.volume(OF_CLUSTER)
+    volume = network.volume(OURS)
     with pytest.raises(PlatformError, match="deleted"):
         provider.delete("r", {**props, "account": "210987654321"})
     assert volume in network.left()

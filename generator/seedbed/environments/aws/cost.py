@@ -10,18 +10,19 @@ from typing import Any
 from seedbed.environments.aws import billing, declared, nodes, prices
 from seedbed.environments.aws.declared import Declared
 from seedbed.environments.aws.prices import HOURS_A_MONTH, Price, Table
-from seedbed.environments.cluster import demand, requests
+from seedbed.environments.cluster import requests
 from seedbed.environments.cluster.demand import Workload
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import environment_of
 
 _NOT_COUNTED = (
+    "data transfer out to the internet and to other regions",
     "requests to S3, KMS and ECR",
     "backups and snapshots, support, taxes, discounts, credits and the free tier",
 )
 _NOT_COUNTED_BY_USE = "what is stored, and its growth"
 _NOT_COUNTED_WITH_NETWORK = (
-    "data transfer: through NAT gateways ($0.045/GB), between zones, and out to the internet",
+    "data transfer through NAT gateways ({nat}), and between zones",
     "capacity units of load balancers",
 )
 _NOT_COUNTED_WITH_CLUSTER = (
@@ -29,6 +30,9 @@ _NOT_COUNTED_WITH_CLUSTER = (
     "the EKS version's extended support, six times the price of the control plane",
 )
 _NOT_COUNTED_WITH_KEY = "versions of the KMS key that its yearly rotation adds"
+_NOT_COUNTED_OF_STATE = (
+    "the bucket and the key ({key}) of `seedbed state move`, which all environments of the project share"
+)
 
 
 @dataclass(frozen=True)
@@ -162,8 +166,7 @@ def estimate(project: Project, name: str) -> Estimate:
     lines = [Line(table.prices[key], Decimal(count)) for key, count in found.kept.items()]
     assumed = [f"the resources are there all the time: {HOURS_A_MONTH} hours a month"]
     if environment.variant == "platform":
-        workloads = [*demand.ask(project, name).workloads, *billing.addon_pods(resources)]
-        more, why = _cluster(table, workloads, _node_volume(resources))
+        more, why = _cluster(table, nodes.workloads_of(project, name, resources), _node_volume(resources))
         lines += more
         assumed += why
         if project.spec.choices.serving != "none" and not environment.service_image:
@@ -178,20 +181,21 @@ def estimate(project: Project, name: str) -> Estimate:
         by_use=by_use,
         not_priced=dict(sorted(found.unknown.items())),
         assumed=tuple(assumed),
-        not_counted=tuple(_not_counted(environment.variant, by_use=bool(by_use), key="kms-key" in found.kept)),
+        not_counted=tuple(_not_counted(table, environment.variant, by_use=bool(by_use), key="kms-key" in found.kept)),
         budget=Decimal(environment.budget),
     )
 
 
-def _not_counted(variant: str, *, by_use: bool, key: bool) -> Iterable[str]:
+def _not_counted(table: Table, variant: str, *, by_use: bool, key: bool) -> Iterable[str]:
     if by_use:
         yield _NOT_COUNTED_BY_USE
     if variant == "platform":
-        yield from _NOT_COUNTED_WITH_NETWORK
+        yield from (line.format(nat=table.prices["nat-data"]) for line in _NOT_COUNTED_WITH_NETWORK)
         yield from _NOT_COUNTED_WITH_CLUSTER
     yield from _NOT_COUNTED
     if key:
         yield _NOT_COUNTED_WITH_KEY
+    yield _NOT_COUNTED_OF_STATE.format(key=table.prices["kms-key"])
 
 
 def _cluster(table: Table, workloads: list[Workload], node_volume: Decimal) -> tuple[list[Line], list[str]]:
@@ -201,7 +205,10 @@ def _cluster(table: Table, workloads: list[Workload], node_volume: Decimal) -> t
     # EBS counts GiB and calls them GB.
     if volumes := requests.volumes(workloads):
         lines.append(Line(table.prices["volume"], volumes))
-    chosen = nodes.cheapest(table.machines, workloads)
+    volume = table.prices["node-volume"].usd * node_volume / HOURS_A_MONTH
+    chosen = nodes.cheapest(
+        table.machines, workloads, lambda machine: machine.usd + table.management(machine).usd + volume
+    )
     if chosen is None:
         assumed.append(f"no node is counted: a pod is too large for every machine that a price is known of ({asked})")
         return lines, assumed
@@ -212,8 +219,8 @@ def _cluster(table: Table, workloads: list[Workload], node_volume: Decimal) -> t
         Line(table.prices["node-volume"], count * node_volume),
     ]
     assumed += [
-        f"the pods ask for {asked} and run on {chosen.count} x {chosen.machine.type}, the cheapest by this table",
-        "Auto Mode packs them as well: it may take other types, and starts more nodes for pods that come later",
+        f"the pods ask for {asked} and run on {chosen.count} x {chosen.machine.type}, the cheapest of one type",
+        "Auto Mode packs them as well: it may take other types or several, and more nodes for pods that come later",
         f"EKS Auto Mode adds {table.auto_mode:.0%} to a node's price (derived: AWS has a fee for each type)",
     ]
     return lines, assumed

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from seedbed.environments.aws.errors import code_of
 from seedbed.environments.aws.scope import (
     CLUSTER_TAG,
     CLUSTER_TAGS,
@@ -18,6 +19,13 @@ from seedbed.environments.aws.scope import (
 )
 
 _TAGS_AT_ONCE = 20
+_BY_NAME, _BY_ARN = "LoadBalancerNames", "ResourceArns"
+# Service, what is listed, how, and what its tags are asked by.
+_BALANCING = (
+    ("elbv2", "load balancer", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn", _BY_ARN),
+    ("elbv2", "target group", "describe_target_groups", "TargetGroups", "TargetGroupArn", _BY_ARN),
+    ("elb", "load balancer", "describe_load_balancers", "LoadBalancerDescriptions", "LoadBalancerName", _BY_NAME),
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ def _asked(scope: Scope, *, of_cluster: bool) -> list[list[dict[str, Any]]]:
     asked = [[{"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [scope.environment]}]]
     if of_cluster and scope.cluster:
         asked += [[{"Name": f"tag:{key}", "Values": [scope.cluster]}] for key in CLUSTER_TAGS]
-        asked += [[{"Name": "tag-key", "Values": [CLUSTER_TAG.format(scope.cluster)]}]]
+        asked += [[{"Name": f"tag:{CLUSTER_TAG.format(scope.cluster)}", "Values": ["owned"]}]]
     return asked
 
 
@@ -130,21 +138,34 @@ def in_the_network(scope: Scope) -> Iterator[str]:
 
 def balancers(scope: Scope) -> Iterator[Found]:
     """Load balancers and their target groups."""
-    client = scope.account.client("elbv2")
-    listed = (
-        ("load balancer", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
-        ("target group", "describe_target_groups", "TargetGroups", "TargetGroupArn"),
-    )
-    for kind, operation, answer, key in listed:
-        arns = [str(item[key]) for item in pages(client, operation, answer)]
-        for start in range(0, len(arns), _TAGS_AT_ONCE):
-            for described in client.describe_tags(ResourceArns=arns[start : start + _TAGS_AT_ONCE])["TagDescriptions"]:
+    for service, kind, operation, answer, key, asked in _BALANCING:
+        client = scope.account.client(service)
+        names = [str(item[key]) for item in pages(client, operation, answer)]
+        for start in range(0, len(names), _TAGS_AT_ONCE):
+            for described in _tags_of(client, **{asked: names[start : start + _TAGS_AT_ONCE]}):
                 if scope.owns(described["Tags"]) or _of_cluster(scope, described["Tags"]):
-                    yield Found(kind, described["ResourceArn"].rpartition(":")[2])
+                    yield Found(kind, described[key if asked == _BY_NAME else "ResourceArn"].rpartition(":")[2])
+
+
+def _tags_of(client: Any, **named: list[str]) -> list[dict[str, Any]]:
+    """Tags of several at once; one by one if some have gone since they were listed."""
+    from botocore.exceptions import ClientError
+
+    ((asked, names),) = named.items()
+    try:
+        found: list[dict[str, Any]] = client.describe_tags(**named).get("TagDescriptions") or []
+    except ClientError as error:
+        if not code_of(error).endswith("NotFound"):
+            raise
+        return [told for name in names for told in _tags_of(client, **{asked: [name]})] if len(names) > 1 else []
+    return found
 
 
 def _of_cluster(scope: Scope, tags: Iterable[dict[str, str]]) -> bool:
     if not scope.cluster:
         return False
     found = {tag["Key"]: tag["Value"] for tag in tags}
-    return CLUSTER_TAG.format(scope.cluster) in found or any(found.get(key) == scope.cluster for key in CLUSTER_TAGS)
+    # A cluster's own say "owned"; "shared" is what it uses and others do too.
+    return found.get(CLUSTER_TAG.format(scope.cluster)) == "owned" or any(
+        found.get(key) == scope.cluster for key in CLUSTER_TAGS
+    )

@@ -22,14 +22,12 @@ class Kind:
         arns: beginnings of ARNs after the account's number, with the service before: those that `search` finds.
         types: Pulumi's types that it is made by.
         search: finds what is there.
-        is_global: whether it belongs to no region.
     """
 
     name: str
     arns: tuple[str, ...]
     types: tuple[str, ...]
     search: Callable[[Scope], Iterator[Found]]
-    is_global: bool = False
 
 
 def _clusters(scope: Scope) -> Iterator[Found]:
@@ -144,19 +142,23 @@ def _budgets(scope: Scope) -> Iterator[Found]:
 KINDS: tuple[Kind, ...] = (
     *(Kind(f"{k.name}s", (f"ec2:{k.arn}/",), tuple(f"aws:{t}" for t in k.types), ec2.search_of(k)) for k in ec2.LISTS),
     Kind("instances", ("ec2:instance/",), (), ec2.instances),
-    Kind("load balancers and target groups", ("elasticloadbalancing:",), (), ec2.balancers),
+    Kind(
+        "load balancers and target groups",
+        ("elasticloadbalancing:loadbalancer/", "elasticloadbalancing:targetgroup/", "elasticloadbalancing:listener"),
+        (), ec2.balancers,
+    ),
     Kind("EKS clusters", ("eks:",), ("aws:eks/cluster:Cluster",), _clusters),
     Kind("buckets", ("s3:",), ("aws:s3/bucket:Bucket",), _buckets),
     Kind("image repositories", ("ecr:repository/",), ("aws:ecr/repository:Repository",), _repositories),
-    Kind("roles", ("iam:role/",), ("aws:iam/role:Role",), _roles, is_global=True),
-    Kind("policies", ("iam:policy/",), ("aws:iam/policy:Policy",), _policies, is_global=True),
+    Kind("roles", ("iam:role/",), ("aws:iam/role:Role",), _roles),
+    Kind("policies", ("iam:policy/",), ("aws:iam/policy:Policy",), _policies),
     Kind(
         "identity providers", ("iam:oidc-provider/",), ("aws:iam/openIdConnectProvider:OpenIdConnectProvider",),
-        _identity_providers, is_global=True,
+        _identity_providers,
     ),
     Kind("keys", ("kms:key/",), ("aws:kms/key:Key", "aws:kms/alias:Alias"), _keys),
     Kind("log groups", ("logs:log-group:",), ("aws:cloudwatch/logGroup:LogGroup",), _log_groups),
-    Kind("budgets", ("budgets:budget/",), ("aws:budgets/budget:Budget",), _budgets, is_global=True),
+    Kind("budgets", ("budgets:budget/",), ("aws:budgets/budget:Budget",), _budgets),
 )  # fmt: skip
 # What AWS deletes with something else, and so needs no search of its own: Pulumi's type → the type of that.
 PARTS_OF: dict[str, str] = {

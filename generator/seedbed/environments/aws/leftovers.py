@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -33,10 +34,17 @@ _SLOW = frozenset({"EKS clusters", "NAT gateways", "VPC endpoints", "instances",
 
 @dataclass
 class _Look:
-    """What one look at the account brought."""
+    """What one look at the account brought.
+
+    Attributes:
+        found: what is there.
+        unproven: kinds of which nothing is known, and why.
+        again: whether another look may know more of them.
+    """
 
     found: list[Found] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
+    again: bool = False
 
 
 def cluster_name(slug: str, environment: str) -> str:
@@ -44,19 +52,22 @@ def cluster_name(slug: str, environment: str) -> str:
     return naming.shorten(f"{slug}-{environment}", _CLUSTER_LIMIT)
 
 
-def scope_of(account: Account, slug: str, environment: str) -> Scope:
+def scope_of(account: Account, slug: str, environment: str, *, has_cluster: bool = True) -> Scope:
     """Whose things are looked for.
 
     Args:
         account: where.
         slug: of the project.
         environment: its name.
+        has_cluster: whether it has, or had, a cluster, which makes things by itself.
 
     Raises:
         AwsError: whose the cluster of that name is could not be found out.
     """
-    stem, cluster = f"{slug}-{environment}", cluster_name(slug, environment)
+    stem, cluster = f"{slug}-{environment}", cluster_name(slug, environment) if has_cluster else ""
     scope = Scope(account, f"{slug}.{environment}", stem, cluster)
+    if not cluster:
+        return scope
     with translated(f"look for EKS cluster {cluster}"):
         there = existing(account.client("eks").describe_cluster, "ResourceNotFoundException", name=cluster)
     # A cluster of somebody else with this name makes things with this name in their tags: they are not ours.
@@ -79,7 +90,7 @@ def settled(scope: Scope, seconds: float) -> Inventory:
     while True:
         look = _take(scope)
         left = [found for found in look.found if not found.until]
-        if not left or time.monotonic() >= deadline:
+        if not (left or look.again) or time.monotonic() >= deadline:
             break
         time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
     return Inventory(
@@ -100,46 +111,46 @@ def blockers(scope: Scope) -> list[str]:
 
 
 def _take(scope: Scope) -> _Look:
-    look = _search(scope, list(KINDS))
-    try:
-        look.found += _others(scope)
-    except NotAllowedError:
-        look.unproven.append("other kinds: your account may not list tagged resources, so nothing is proven of them")
-    return look
+    return _search(scope, [*KINDS, _OTHERS])
 
 
 def _search(scope: Scope, kinds: list[Kind]) -> _Look:
     look = _Look()
 
-    def one(kind: Kind) -> tuple[list[Found], str]:
+    def one(kind: Kind) -> list[Found]:
         try:
             with translated(f"list {kind.name}"):
-                return list(kind.search(scope)), ""
+                return list(kind.search(scope))
         except _NOTHING_KNOWN:
             raise
         except NotAllowedError:
-            return [], f"{kind.name}: your account may not list them, so nothing is proven of them"
+            look.unproven.append(f"{kind.name}: your account may not list them, so nothing is proven of them")
         except AwsError as error:
-            return [], f"{kind.name}: {error.message}"
+            look.unproven.append(f"{kind.name}: {error.message}")
+            look.again = True
+        return []
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for found, unproven in pool.map(one, kinds):
+        for found in pool.map(one, kinds):
             look.found += found
-            look.unproven += [unproven] if unproven else []
+    look.unproven.sort()
     return look
 
 
-def _others(scope: Scope) -> list[Found]:
+def _others(scope: Scope) -> Iterator[Found]:
     """What carries the tag and is of a kind that no search covers, by AWS's list of all tagged things."""
     wanted = [{"Key": ENVIRONMENT_TAG, "Values": [scope.environment]}]
     covered = {arn for kind in KINDS for arn in kind.arns}
     found = set()
     for region in sorted({scope.account.region, scope.account.home_region}):
-        with translated("list tagged resources"):
-            client = scope.account.client("resourcegroupstaggingapi", region)
-            for hit in pages(client, "get_resources", "ResourceTagMappingList", TagFilters=wanted):
-                arn = hit["ResourceARN"]
-                service, rest = arn.split(":", 5)[2], arn.split(":", 5)[5]
-                if not any(f"{service}:{rest}".startswith(beginning) for beginning in covered):
-                    found.add(arn)
-    return [Found("resource", arn) for arn in sorted(found)]
+        client = scope.account.client("resourcegroupstaggingapi", region)
+        for hit in pages(client, "get_resources", "ResourceTagMappingList", TagFilters=wanted):
+            arn = hit["ResourceARN"]
+            service, rest = arn.split(":", 5)[2], arn.split(":", 5)[5]
+            if not any(f"{service}:{rest}".startswith(beginning) for beginning in covered):
+                found.add(arn)
+    for arn in sorted(found):
+        yield Found("resource", arn)
+
+
+_OTHERS = Kind("other tagged things", (), (), _others)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from seedbed.environments.aws import billing
+from seedbed.environments.aws.declared import Declared
 from seedbed.environments.aws.prices import Machine
-from seedbed.environments.cluster import requests
+from seedbed.environments.cluster import demand, requests
 from seedbed.environments.cluster.demand import Workload
 from seedbed.environments.cluster.room import Amount
+from seedbed.environments.project import Project
 
 _MIB = 2**20
 # What the kubelet keeps to itself by the EKS AMI's rules (awslabs/amazon-eks-ami, nodeadm), for the 110 pods of a node
@@ -40,16 +43,39 @@ def room(machine: Machine) -> Amount:
     )
 
 
-def cheapest(machines: Iterable[Machine], workloads: Iterable[Workload]) -> Nodes | None:
-    """The nodes of one type that the pods fit on for the least money; None when they fit on none."""
-    kept = list(workloads)
+def workloads_of(project: Project, name: str, resources: Iterable[Declared]) -> list[Workload]:
+    """What an environment runs on its nodes, those that its add-ons bring included.
+
+    Args:
+        project: whose environment it is.
+        name: the environment's.
+        resources: all that it consists of.
+
+    Raises:
+        SpecError: infra/ refuses a value of the environment's configuration.
+        InfrastructureError: it has no answer.
+    """
+    return [*demand.ask(project, name).workloads, *billing.addon_pods(resources)]
+
+
+def cheapest(
+    machines: Iterable[Machine], workloads: Iterable[Workload], each: Callable[[Machine], Decimal] | None = None
+) -> Nodes | None:
+    """The nodes of one type that the pods fit on for the least money; None when they fit on none.
+
+    Args:
+        machines: the types.
+        workloads: the pods.
+        each: what a node of a type costs with all that comes with it; None: what the table says of it alone.
+    """
+    kept, price = list(workloads), each or (lambda machine: machine.usd)
     counts = [(machine, _needed(room(machine), kept)) for machine in machines]
     found = [Nodes(machine, count) for machine, count in counts if count is not None]
-    return min(found, key=lambda nodes: (nodes.count * nodes.machine.usd, nodes.count), default=None)
+    return min(found, key=lambda nodes: (nodes.count * price(nodes.machine), nodes.count), default=None)
 
 
 def _needed(each: Amount, workloads: list[Workload]) -> int | None:
-    """How many nodes with this room the pods need: each on the first that has room, the largest pods first.
+    """How many nodes with this room the pods need, by the best of a few ways to pack them.
 
     Pods of a kind go to different nodes, as they wish to. Many small pods fill what is left.
     """
@@ -57,7 +83,16 @@ def _needed(each: Amount, workloads: list[Workload]) -> int | None:
     small = sum((requests.each(w) for w in workloads if w.spread), Amount())
     if not all(amount <= each for _, amount in pods):
         return None
-    pods.sort(key=lambda pod: pod[1].memory, reverse=True)
+    ways: tuple[Callable[[Amount], Decimal], ...] = (
+        lambda amount: amount.memory,
+        lambda amount: amount.cpu,
+        lambda amount: max(amount.memory / each.memory, amount.cpu / each.cpu),
+    )
+    return min(_packed(sorted(pods, key=lambda pod: way(pod[1]), reverse=True), small, each) for way in ways)
+
+
+def _packed(pods: list[tuple[str, Amount]], small: Amount, each: Amount) -> int:
+    """How many nodes there are when each pod in turn goes to the first that has room."""
     left, kinds = [each], [set[str]()]
     for name, amount in pods:
         place = next((i for i, spare in enumerate(left) if amount <= spare and name not in kinds[i]), None)

@@ -10,11 +10,11 @@ from typing import Any
 from seedbed.environments.aws import account as accounts
 from seedbed.environments.aws import declared, eks, leftovers, nodes, preflight, prices, sharing
 from seedbed.environments.aws.account import Account
+from seedbed.environments.aws.declared import Declared
 from seedbed.environments.aws.eks import OnEks
 from seedbed.environments.aws.errors import code_of, translated
 from seedbed.environments.aws.preflight import Plan
 from seedbed.environments.aws.scope import Scope
-from seedbed.environments.cluster import demand
 from seedbed.environments.cluster.finding import Finding, refuse_errors
 from seedbed.environments.cluster.workloads import Workload
 from seedbed.environments.inventory import Inventory
@@ -57,12 +57,15 @@ class OnAws:
         """
         environment = self._environment
         say(f"Checking account {environment.account}, {environment.region}")
-        scope = self._scope()
+        account, where = self._account(), f"Account {environment.account}"
+        # In another region, or one that isn't there, nothing can go on in spite of it.
+        refuse_errors([*self._moved(), *preflight.region(account)], where, self.name, skippable=False)
+        scope = self._scope_in(account)
+        found = preflight.look(self._plan(scope))
+        if not skip_checks:
+            refuse_errors(found, where, self.name)
         if environment.variant == "platform":
             self._on_cluster(scope.account).bring_manifests(say)
-        found = [*self._moved(), *preflight.look(self._plan(scope))]
-        if not skip_checks:
-            refuse_errors(found, f"Account {environment.account}", self.name)
         if _CLUSTER in {resource["type"] for resource in self.recorded}:
             self._on_cluster(scope.account).record_release(say)
         return [str(finding) for finding in found]
@@ -147,7 +150,12 @@ class OnAws:
         return OnEks(self.project, self.name, self.recorded, account=account, cluster=name)
 
     def _scope(self) -> Scope:
-        return leftovers.scope_of(self._account(), self.project.spec.slug, self.name)
+        return self._scope_in(self._account())
+
+    def _scope_in(self, account: Account) -> Scope:
+        """Whose things are looked for. Without a cluster nobody needs the right to look at any."""
+        has_cluster = self._environment.variant == "platform" or _CLUSTER in {r["type"] for r in self.recorded}
+        return leftovers.scope_of(account, self.project.spec.slug, self.name, has_cluster=has_cluster)
 
     def _plan(self, scope: Scope) -> Plan:
         environment = self._environment
@@ -161,15 +169,14 @@ class OnAws:
             recorded,
             leaving=preflight.leaving(self.recorded, wanted),
             identity_provider=host,
-            cpus=self._cpus(recorded[_CLUSTER]),
+            cpus=0 if recorded[_CLUSTER] else self._cpus(wanted),
         )
 
-    def _cpus(self, clusters: int) -> int:
+    def _cpus(self, wanted: list[Declared]) -> int:
         """Virtual CPUs of the nodes that a new cluster will start for the environment's own pods."""
-        if clusters or self._environment.variant != "platform":
+        if self._environment.variant != "platform":
             return 0
-        workloads = demand.ask(self.project, self.name).workloads
-        chosen = nodes.cheapest(prices.table().machines, workloads)
+        chosen = nodes.cheapest(prices.table().machines, nodes.workloads_of(self.project, self.name, wanted))
         return chosen.count * chosen.machine.cpu if chosen else 0
 
     def _parts(self, account: Account) -> Iterator[Workload]:

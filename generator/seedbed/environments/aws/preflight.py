@@ -22,6 +22,7 @@ from seedbed.environments.aws.errors import (
     code_of,
     translated,
 )
+from seedbed.environments.aws.quotas import Needs
 from seedbed.environments.aws.scope import Scope, existing, pages
 from seedbed.environments.cluster.finding import Finding
 
@@ -29,6 +30,7 @@ _OIDC = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 _CLUSTER, _BUCKET, _ROLE, _REPOSITORY = (
     "aws:eks/cluster:Cluster", "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:ecr/repository:Repository",
 )  # fmt: skip
+_SUBNET, _NAT = "aws:ec2/subnet:Subnet", "aws:ec2/natGateway:NatGateway"
 _RENAME = "Remove it if nobody needs it, or give the project or the environment another name"
 _STANDARD_SUPPORT = "STANDARD_SUPPORT"
 
@@ -63,9 +65,12 @@ class Plan:
         return [found for found in self.declared if not self.recorded[found.type]]
 
     @property
-    def types(self) -> Counter[str]:
-        """How many of each type are still to be made."""
-        return Counter(found.type for found in self.declared) - self.recorded
+    def needs(self) -> Needs:
+        """What is still to be made, as quotas count it."""
+        # Whoever records a program's resources calls the ID of each by its name.
+        zones = {f"{r.name}-id": str(r.inputs["availabilityZoneId"]) for r in self.declared if r.type == _SUBNET}
+        nats = {zones.get(str(r.inputs.get("subnetId")), "") for r in self.declared if r.type == _NAT}
+        return Needs(Counter(found.type for found in self.declared) - self.recorded, self.cpus, frozenset(nats))
 
 
 def look(plan: Plan) -> list[Finding]:
@@ -75,9 +80,6 @@ def look(plan: Plan) -> list[Finding]:
         AwsError: the credentials expired, or AWS does not answer.
     """
     account = plan.scope.account
-    findings = _run("whether the region is enabled", partial(_region, account))
-    if any(finding.level == "error" for finding in findings):
-        return findings  # nothing else in it would answer
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("your rights", lambda: rights.check(account, plan.missing, plan.scope.environment)),
         ("the account's identity providers", lambda: _identity_provider(plan)),
@@ -90,13 +92,22 @@ def look(plan: Plan) -> list[Finding]:
         ("the way to the cluster", lambda: _way_in(plan)),
         ("whether what is declared no more is empty", lambda: _leaving(plan)),
         *(
-            (f"the quota of {quota.title}", partial(quotas.check, account, quota, plan.types, plan.cpus))
+            (f"the quota of {quota.title}", partial(quotas.check, account, quota, plan.needs))
             for quota in quotas.QUOTAS
         ),
     ]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         found = [finding for answer in pool.map(lambda check: _run(*check), checks) for finding in answer]
-    return sorted([*findings, *found], key=lambda finding: finding.level)
+    return sorted(found, key=lambda finding: finding.level)
+
+
+def region(account: Account) -> list[Finding]:
+    """Whether the account's region is there and enabled: elsewhere no service would answer.
+
+    Raises:
+        AwsError: the credentials expired, or AWS does not answer.
+    """
+    return _run("whether the region is enabled", partial(_region, account))
 
 
 def _run(title: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:

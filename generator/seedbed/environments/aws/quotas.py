@@ -20,6 +20,21 @@ _NAT_STATES = ["available", "pending"]
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What is still to be made.
+
+    Attributes:
+        types: how many of each of Pulumi's types.
+        cpus: virtual CPUs of the nodes that are still to be started.
+        nat_zones: IDs of the zones that NAT gateways will be in.
+    """
+
+    types: Mapping[str, int]
+    cpus: int = 0
+    nat_zones: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Quota:
     """One quota.
 
@@ -27,35 +42,36 @@ class Quota:
         title: of what it limits, plural.
         service: that it belongs to, as Service Quotas calls it.
         code: likewise.
-        needed: how many more, for the number of each of Pulumi's types that is still to be made, and the virtual CPUs.
-        used: how many there are.
+        needed: how many more.
+        used: how many there are that stand in the way of those.
     """
 
     title: str
     service: str
     code: str
-    needed: Callable[[Mapping[str, int], int], int]
-    used: Callable[[Account], int]
+    needed: Callable[[Needs], int]
+    used: Callable[[Account, Needs], int]
 
 
-def _count(type_: str) -> Callable[[Mapping[str, int], int], int]:
-    return lambda types, _cpus: types.get(type_, 0)
+def _count(type_: str) -> Callable[[Needs], int]:
+    return lambda needs: needs.types.get(type_, 0)
 
 
-def _listed(service: str, operation: str, answer: str) -> Callable[[Account], int]:
-    return lambda account: sum(1 for _ in pages(account.client(service), operation, answer))
+def _listed(service: str, operation: str, answer: str) -> Callable[[Account, Needs], int]:
+    return lambda account, _needs: sum(1 for _ in pages(account.client(service), operation, answer))
 
 
-def _fullest_zone(account: Account) -> int:
+def _fullest_zone(account: Account, needs: Needs) -> int:
+    """How many are in that of the wanted zones which has most."""
     client = account.client("ec2")
-    zones = {s["SubnetId"]: s["AvailabilityZone"] for s in pages(client, "describe_subnets", "Subnets")}
+    zones = {s["SubnetId"]: s["AvailabilityZoneId"] for s in pages(client, "describe_subnets", "Subnets")}
     states = [{"Name": "state", "Values": _NAT_STATES}]
     gateways = pages(client, "describe_nat_gateways", "NatGateways", Filters=states)
     counts = Counter(zones.get(gateway["SubnetId"], "") for gateway in gateways)
-    return max(counts.values(), default=0)
+    return max((counts[zone] for zone in needs.nat_zones), default=0)
 
 
-def _running_cpus(account: Account) -> int:
+def _running_cpus(account: Account, _needs: Needs) -> int:
     states = [{"Name": "instance-state-name", "Values": _RUNNING}]
     total = 0
     for reservation in pages(account.client("ec2"), "describe_instances", "Reservations", Filters=states):
@@ -75,10 +91,10 @@ QUOTAS = (
     ),
     Quota(
         "NAT gateways in one zone", "vpc", "L-FE5A380F",
-        lambda types, _cpus: min(1, types.get("aws:ec2/natGateway:NatGateway", 0)), _fullest_zone,
+        lambda needs: min(1, needs.types.get("aws:ec2/natGateway:NatGateway", 0)), _fullest_zone,
     ),
     Quota(
-        "virtual CPUs of on-demand instances", "ec2", "L-1216C47A", lambda _types, cpus: cpus, _running_cpus,
+        "virtual CPUs of on-demand instances", "ec2", "L-1216C47A", lambda needs: needs.cpus, _running_cpus,
     ),
     Quota(
         "EKS clusters", "eks", "L-1194D53C", _count("aws:eks/cluster:Cluster"),
@@ -88,33 +104,33 @@ QUOTAS = (
 )  # fmt: skip
 
 
-def check(account: Account, quota: Quota, types: Mapping[str, int], cpus: int) -> Iterator[Finding]:
+def check(account: Account, quota: Quota, needs: Needs) -> Iterator[Finding]:
     """Compare one quota with what is used and needed.
 
     Args:
         account: whose.
         quota: which.
-        types: how many of each of Pulumi's types are still to be made.
-        cpus: virtual CPUs of the nodes that are still to be started.
+        needs: what is still to be made.
 
     Raises:
         botocore.exceptions.ClientError: AWS refused.
     """
-    if not (needed := quota.needed(types, cpus)):
+    if not (needed := quota.needed(needs)):
         return
     if (limit := _limit(account, quota)) is None:
         yield Finding(
             "warning", f"Not checked, the quota of {quota.title}: AWS gives no value for it", "It may be all right"
         )
         return
-    used = quota.used(account)
+    used = quota.used(account, needs)
     if used + needed > limit:
-        console = f"https://console.aws.amazon.com/servicequotas/home/services/{quota.service}/quotas/{quota.code}"
+        more = f"aws service-quotas request-service-quota-increase --service-code {quota.service}"
+        more += f" --quota-code {quota.code} --desired-value {used + needed} --region {account.region}"
         yield Finding(
             "error",
             f"The account may have {limit:.0f} {quota.title} in {account.region}, has {used},"
             f" and the environment needs {needed} more",
-            f"Remove some, use another region, or ask for more: {console}",
+            f"Remove some, use another region, or ask for more: {more}",
         )
 
 

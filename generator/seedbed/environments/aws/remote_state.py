@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -104,7 +105,7 @@ class RemoteState:
                         hint="seedbed reads plain ones and gzip's: unset PULUMI_DIY_BACKEND_ZSTD and run"
                         f" `pulumi refresh -s {self.name}` in infra/.",
                     )
-                return gzip.decompress(found) if key.endswith(".gz") else found
+                return _unpacked(found) if key.endswith(".gz") else found
         return None
 
     def exists(self) -> bool:
@@ -145,7 +146,23 @@ class RemoteState:
             keys += [f"{key}{suffix}" for key in self._keys for suffix in (".bak", ".attrs")]
             for start in range(0, len(keys), _BATCH):
                 batch = [{"Key": key} for key in keys[start : start + _BATCH]]
-                self._s3.delete_objects(Bucket=self.address.bucket, Delete={"Objects": batch, "Quiet": True})
+                answer = self._s3.delete_objects(Bucket=self.address.bucket, Delete={"Objects": batch, "Quiet": True})
+                if refused := answer.get("Errors"):
+                    raise AwsError(
+                        f"The environment is gone, and {len(refused)} objects of its old state stay in bucket"
+                        f" {self.address.bucket}: {refused[0].get('Key')}: {refused[0].get('Code')}",
+                        hint=f"They cost next to nothing. To remove them: aws s3 rm --recursive"
+                        f" s3://{self.address.bucket}/{root}/ --exclude '*' --include '*/{self.name}/*'",
+                    )
+
+    def remedy(self) -> str:
+        """The bucket's old versions, where it keeps them."""
+        where = f"--bucket {self.address.bucket} --region {self.address.region or 'REGION'}"
+        return (
+            "Where the bucket keeps old versions, take the newest that is whole: aws s3api list-object-versions"
+            f" {where} --prefix {self._keys[0]}; then aws s3api copy-object {where} --key KEY --copy-source"
+            f" '{self.address.bucket}/KEY?versionId=ID', and `seedbed refresh {self.name}`."
+        )
 
     @property
     def _keys(self) -> tuple[str, ...]:
@@ -173,6 +190,14 @@ class RemoteState:
     def _list(self, prefix: str) -> list[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.address.bucket, Prefix=prefix)
         return [item for page in pages for item in page.get("Contents", ())]
+
+
+def _unpacked(content: bytes) -> bytes:
+    """The state of a packed one; what can't be unpacked is given as it is, and no state."""
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        return content
 
 
 def client(address: Address) -> Any:

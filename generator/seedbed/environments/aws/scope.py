@@ -16,7 +16,12 @@ ENDING_STATES = frozenset({"deleting", "shutting-down", "DELETING"})
 _STEM = 20
 # The marks that EKS, its Auto Mode and its controllers put on what they make: keys whose value is the cluster's name,
 # and one that has it inside.
-CLUSTER_TAGS = ("aws:eks:cluster-name", "eks:eks-cluster-name", "elbv2.k8s.aws/cluster")
+CLUSTER_TAGS = (
+    "eks:eks-cluster-name",
+    "aws:eks:cluster-name",
+    "elbv2.k8s.aws/cluster",
+    "cluster.k8s.amazonaws.com/name",
+)
 CLUSTER_TAG = "kubernetes.io/cluster/{}"
 
 

@@ -64,9 +64,11 @@ def prepare(account: Account, slug: str, say: Callable[[str], None]) -> Store:
         AwsError: AWS refuses, or doesn't answer.
     """
     made: list[str] = []
-    key, alias = _key(account, slug, say, made)
     bucket = bucket_name(slug, account.number, account.region)
-    _bucket(account, slug, bucket, say, made)
+    # A key costs money, so it is made only when nothing stands in the way.
+    there = _is_there(account, slug, bucket)
+    key, alias = _key(account, slug, say, made)
+    _bucket(account, slug, bucket, say, made, there=there)
     _settings(account, bucket, key)
     region = f"region={account.region}"
     return Store(f"s3://{bucket}?{region}", f"awskms:///{account.arn('kms', alias)}?{region}", made)
@@ -129,11 +131,12 @@ def _is_ours(kms: Any, key: str, slug: str) -> bool:
     return {tag["TagKey"]: tag["TagValue"] for tag in tags}.get(STATE_TAG) == slug
 
 
-def _bucket(account: Account, slug: str, bucket: str, say: Callable[[str], None], made: list[str]) -> None:
+def _is_there(account: Account, slug: str, bucket: str) -> bool:
+    """Whether there is such a bucket; one that isn't ours is refused."""
     from botocore.exceptions import ClientError
 
     s3 = account.client("s3")
-    with translated(f"prepare bucket {bucket}"):
+    with translated(f"look for bucket {bucket}"):
         try:
             s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account.number)
         except ClientError as error:
@@ -144,12 +147,21 @@ def _bucket(account: Account, slug: str, bucket: str, say: Callable[[str], None]
                 ) from error
             if code_of(error) != "404":
                 raise
+            return False
+        _require_ours(s3, bucket, slug, account.number)
+    return True
+
+
+def _bucket(
+    account: Account, slug: str, bucket: str, say: Callable[[str], None], made: list[str], *, there: bool
+) -> None:
+    s3 = account.client("s3")
+    with translated(f"prepare bucket {bucket}"):
+        if not there:
             say(f"Making the bucket {bucket}")
             where = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
             s3.create_bucket(Bucket=bucket, **(where if account.region != _DEFAULT_REGION else {}))
             made.append(f"bucket {bucket}")
-        else:
-            _require_ours(s3, bucket, slug, account.number)
         tags = [{"Key": key, "Value": value} for key, value in _tags(slug).items()]
         s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags}, ExpectedBucketOwner=account.number)
 

@@ -31,13 +31,17 @@ class Finding:
         return asdict(self)
 
 
-def refuse_errors(findings: Sequence[Finding], where: str, environment: str) -> None:
+_SKIP = "; --skip-checks goes on in spite of them"
+
+
+def refuse_errors(findings: Sequence[Finding], where: str, environment: str, *, skippable: bool = True) -> None:
     """Stop where a finding says that `up` would fail.
 
     Args:
         findings: all of them, for the message.
         where: the place, at the beginning of a sentence.
         environment: its name.
+        skippable: whether --skip-checks would go on.
 
     Raises:
         InfrastructureError: at least one is an error.
@@ -46,6 +50,6 @@ def refuse_errors(findings: Sequence[Finding], where: str, environment: str) -> 
         raise InfrastructureError(
             f"{where} can't take environment '{environment}'; nothing was changed:\n"
             + "\n".join(f"  - {finding}." for finding in findings),
-            hint="Put these right and run the command again; --skip-checks goes on in spite of them.",
+            hint=f"Put these right and run the command again{_SKIP if skippable else ''}.",
             details={"findings": [finding.as_dict() for finding in findings]},
         )

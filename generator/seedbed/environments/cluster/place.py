@@ -70,9 +70,11 @@ class OnCluster:
         asked = demand.ask(self.project, self.name)
         say(f"Checking the cluster of context '{environment_of(self.project.spec, self.name).context}'")
         api = self._connect(environment_of(self.project.spec, self.name).context)
-        found = [*self._moved(api), *preflight.look(api, asked, self.label, self._recorded_namespaces())]
+        where = f"The cluster of context '{api.context}'"
+        refuse_errors(list(self._moved(api)), where, self.name, skippable=False)
+        found = preflight.look(api, asked, self.label, self._recorded_namespaces())
         if not skip_checks:
-            refuse_errors(found, f"The cluster of context '{api.context}'", self.name)
+            refuse_errors(found, where, self.name)
         self._record_release(api, say)
         self.bring_manifests(say)
         return [str(finding) for finding in found]

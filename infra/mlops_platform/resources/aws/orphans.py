@@ -1,7 +1,9 @@
 """Finding what a deleted cluster has left on AWS, and telling it from what is somebody else's.
 
 A name or a place doesn't tell whose something is; the tags do, which EKS and the controllers in the cluster put on what
-they make. What carries none of them is only ever named.
+they make. What carries none of them is only ever named. In the environment's own network the cluster's tags are enough:
+no other cluster is in it. A volume is in no network, and a former cluster of that name may have left it: it is the
+environment's by its own tag alone.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from mlops_platform.resources.aws.connection import ENVIRONMENT_TAG
 
 _TAGS_BATCH = 20  # the most load balancers whose tags one request tells
 # Of EKS, of its load balancers, and of the same controllers where a team runs them itself; the value is the cluster.
-_CLUSTER_TAGS = (
+CLUSTER_TAGS = (
     "eks:eks-cluster-name",
     "aws:eks:cluster-name",
     "elbv2.k8s.aws/cluster",
     "cluster.k8s.amazonaws.com/name",
 )
+_OWNED = "kubernetes.io/cluster/{}"  # its value says so
 # Interfaces of what the network itself is made of: they go with it.
 _OF_THE_NETWORK = frozenset({"nat_gateway", "vpc_endpoint", "gateway_load_balancer_endpoint"})
 # What AWS says while it hasn't seen yet that the user of something is gone. Of an interface it says no more than that
@@ -66,10 +69,9 @@ class Finder:
             botocore's errors: AWS doesn't say what there is.
         """
         return [
-            *self._load_balancers(),
-            *self._classic_load_balancers(),
+            *(balancers := [*self._load_balancers(), *self._classic_load_balancers()]),
             *self._target_groups(),
-            *self._interfaces(),
+            *self._interfaces({orphan.name for orphan in balancers if orphan.delete is None}),
             *self._volumes(),
             *self._security_groups(),
         ]
@@ -77,8 +79,8 @@ class Finder:
     def _is_of_cluster(self, tags: dict[str, str]) -> bool:
         if tags.get(ENVIRONMENT_TAG, self._environment) != self._environment:
             return False
-        return any(tags.get(tag) == self._cluster for tag in _CLUSTER_TAGS) or (
-            tags.get(f"kubernetes.io/cluster/{self._cluster}") == "owned"
+        return any(tags.get(tag) == self._cluster for tag in CLUSTER_TAGS) or (
+            tags.get(_OWNED.format(self._cluster)) == "owned"
         )
 
     def _is_own(self, tags: dict[str, str]) -> bool:
@@ -102,13 +104,13 @@ class Finder:
             if item.get("VPCId") != self._network:
                 continue
             called = item["LoadBalancerName"]
-            (told,) = self._classic.describe_tags(LoadBalancerNames=[called])["TagDescriptions"]
             name = f"load balancer {called}"
-            if self._is_own(connection.tags(told["Tags"])):
-                delete = partial(self._classic.delete_load_balancer, LoadBalancerName=called)
-                yield Orphan(name=name, state="being deleted", delete=delete)
-            else:
-                yield _foreign(name)
+            for told in _tags_of(self._classic, LoadBalancerNames=[called]):
+                if self._is_own(connection.tags(told["Tags"])):
+                    delete = partial(self._classic.delete_load_balancer, LoadBalancerName=called)
+                    yield Orphan(name=name, state="being deleted", delete=delete)
+                else:
+                    yield _foreign(name)
 
     def _target_groups(self) -> Iterator[Orphan]:
         """Only the cluster's: they stop nothing from going, and would be left for ever."""
@@ -122,11 +124,15 @@ class Finder:
 
     def _balancing_tags(self, arns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
         for begin in range(0, len(arns), _TAGS_BATCH):
-            answer = self._balancing.describe_tags(ResourceArns=arns[begin : begin + _TAGS_BATCH])
-            for told in answer["TagDescriptions"]:
+            for told in _tags_of(self._balancing, ResourceArns=arns[begin : begin + _TAGS_BATCH]):
                 yield told["ResourceArn"], connection.tags(told["Tags"])
 
-    def _interfaces(self) -> Iterator[Orphan]:
+    def _interfaces(self, of_others: set[str]) -> Iterator[Orphan]:
+        """Those that keep the network: the cluster's, and those that AWS takes away after something else has gone.
+
+        Args:
+            of_others: the load balancers that stay, by their names here: so do their interfaces.
+        """
         for item in _all(self._ec2, "describe_network_interfaces", "NetworkInterfaces", self._in_network()):
             if item.get("InterfaceType") in _OF_THE_NETWORK:
                 continue
@@ -136,24 +142,30 @@ class Finder:
             if own and item["Status"] == "available":
                 delete = partial(self._ec2.delete_network_interface, NetworkInterfaceId=identity)
                 yield Orphan(name=name, state="being deleted", delete=delete)
-            elif own or item.get("RequesterManaged") or item.get("Description") == f"Amazon EKS {self._cluster}":
+            elif own or self._is_passing(str(item.get("Description", "")), of_others):
                 yield Orphan(name=name, state=f"{item['Status']}, AWS takes it away")
             else:
                 yield _foreign(name)
 
+    def _is_passing(self, description: str, of_others: set[str]) -> bool:
+        """Whether an interface goes by itself: the control plane's, and that of a load balancer that goes.
+
+        The latter's description is "ELB app/NAME/ID", or "ELB NAME" for a classic one.
+        """
+        if description == f"Amazon EKS {self._cluster}":
+            return True
+        service, _, balancer = description.partition(" ")
+        kind, _, rest = balancer.partition("/")
+        name = rest.partition("/")[0] or kind
+        return service == "ELB" and f"load balancer {name}" not in of_others
+
     def _volumes(self) -> Iterator[Orphan]:
-        """Those of the cluster: they stop no network from going, and would cost for ever."""
-        filters: list[dict[str, Any]] = [
-            {"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [self._environment]},
-            {"Name": f"tag:{_CLUSTER_TAGS[0]}", "Values": [self._cluster]},
-            {"Name": f"tag:kubernetes.io/cluster/{self._cluster}", "Values": ["owned"]},
-        ]
-        found = {
-            item["VolumeId"]: item for one in filters for item in _all(self._ec2, "describe_volumes", "Volumes", [one])
-        }
-        for identity, item in found.items():
-            if not self._is_own(connection.tags(item.get("Tags", []))):
+        """The environment's: they stop no network from going, and would cost for ever."""
+        filters = [{"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [self._environment]}]
+        for item in _all(self._ec2, "describe_volumes", "Volumes", filters):
+            if connection.tags(item.get("Tags", [])).get(ENVIRONMENT_TAG) != self._environment:
                 continue
+            identity = item["VolumeId"]
             if item["State"] in {"available", "error"}:
                 delete = partial(self._ec2.delete_volume, VolumeId=identity)
                 yield Orphan(name=f"volume {identity}", state="being deleted", delete=delete)
@@ -197,6 +209,20 @@ def delete(call: Callable[[], object]) -> None:
         code = error.response["Error"]["Code"]
         if code not in _IN_USE and not code.endswith("NotFound"):
             raise
+
+
+def _tags_of(client: Any, **named: list[str]) -> list[dict[str, Any]]:
+    """The tags of load balancers or target groups, but for those that have gone since they were listed."""
+    from botocore.exceptions import ClientError
+
+    ((key, names),) = named.items()
+    try:
+        found: list[dict[str, Any]] = client.describe_tags(**named)["TagDescriptions"]
+    except ClientError as error:
+        if not error.response["Error"]["Code"].endswith("NotFound"):
+            raise
+        return [told for name in names for told in _tags_of(client, **{key: [name]})] if len(names) > 1 else []
+    return found
 
 
 def _foreign(name: str) -> Orphan:
