@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ sys.path[:0] = [str(ROOT / "infra"), str(ROOT)]
 
 KEYS = {"AWS_ACCESS_KEY_ID": "ACCESSKEY", "AWS_SECRET_ACCESS_KEY": "s3cret-of-the-benchmark"}
 REGION = "us-east-1"
-_WRITERS = 8
+_WRITERS, _PACKED = 8, 10_000
 
 
 def ours(url: str, bucket: str) -> None:
@@ -41,20 +43,34 @@ def client(url: str) -> Any:
     return s3.connect({"endpoint": url, "region": REGION, "access_key": access_key, "secret_key": secret_key})
 
 
-def fill(url: str, bucket: str, number: int, *, versions: int = 1) -> None:
+def fill(url: str, bucket: str, number: int, *, store: str, versions: int = 1) -> None:
     """Make a bucket of `number` versions, each object having so many; of one without a history where it is 1."""
     made = client(url)
     made.create_bucket(Bucket=bucket)
     if versions > 1:
         made.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    keys = [f"files/md5/{index % 256:02x}/{index:08}" for index in range(number // versions)]
+    for _ in range(versions):
+        if store == "MinIO":  # it unpacks archives, which takes a quarter of the time
+            for start in range(0, len(keys), _PACKED):
+                metadata = {"snowball-auto-extract": "true"}
+                made.put_object(
+                    Bucket=bucket, Key="all.tar", Body=_packed(keys[start : start + _PACKED]), Metadata=metadata
+                )
+        else:
+            with ThreadPoolExecutor(_WRITERS) as pool:
+                list(pool.map(lambda key: made.put_object(Bucket=bucket, Key=key, Body=b""), keys))
+    listed = made.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    if (found := sum(len(page.get("Versions", ())) for page in listed)) != number:
+        sys.exit(f"{bucket} was to have {number} versions, and has {found}")
 
-    def put(index: int) -> None:
-        for _ in range(versions):
-            made.put_object(Bucket=bucket, Key=f"files/md5/{index % 256:02x}/{index:08}", Body=b"")
 
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for _ in pool.map(put, range(number // versions)):
-            pass
+def _packed(keys: list[str]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for key in keys:
+            archive.addfile(tarfile.TarInfo(key))
+    return content.getvalue()
 
 
 def refuse_leftovers(url: str, bucket: str) -> None:

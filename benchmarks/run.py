@@ -186,7 +186,7 @@ def emptying() -> list[Comparison]:
         aws = shutil.which("aws") or _aws_cli(Path(folder))
 
         def emptied(how: str, bucket: str, many: int, versions: int) -> Run:
-            buckets.fill(url, bucket, many, versions=versions)
+            buckets.fill(url, bucket, many, store=store, versions=versions)
             command = [sys.executable, script, how, url, bucket]
             if how == "aws":
                 command = [aws, "--endpoint-url", url, "s3", "rm", "--recursive", "--quiet", f"s3://{bucket}"]
