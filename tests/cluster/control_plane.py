@@ -6,6 +6,7 @@ quotas, limits) and RBAC. kwok plays the nodes: it says of pods and volumes that
 
 import contextlib
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -190,8 +191,9 @@ def _process(command, log):
     with log.open("wb") as file:
         # A session of its own: Ctrl-C ends the tests, which then end these in their order.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
+            [*_ends_with_us(), *command],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
     try:
         yield process
     finally:
@@ -201,6 +203,12 @@ def _process(command, log):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _ends_with_us():
+    """What has Linux end a program when the tests are killed, and can't end anything any more."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "TERM", "--"] if program else []
 
 
 def _alive(process, name, log):
