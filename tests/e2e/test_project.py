@@ -9,8 +9,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
+import yaml
 from tests.conftest import run
 
 from seedbed.environments import inventory
@@ -36,8 +38,28 @@ def test_train_registers_a_champion_and_again_does_nothing(made):
     for card in ("model_card.md", "dataset_card.md"):
         assert "penguin" in (made.root / "reports" / card).read_text().lower()
     before = (made.root / "dvc.lock").read_text()
-    assert "decided before" in good(made.make("train"))
+    assert "unchanged: version 1: " in good(made.make("train"))
     assert (made.root / "dvc.lock").read_text() == before
+
+
+def test_training_again_on_the_same_data_gives_the_same_model_and_no_new_version(made):
+    """By DVC and by the pipeline: else each retraining would put a copy in the champion's place."""
+
+    def models():
+        trained = yaml.safe_load((made.root / "dvc.lock").read_text())["stages"]["train"]["outs"]
+        return {out["path"]: out["md5"] for out in trained if out["path"] in {"models/model", "models/baseline"}}
+
+    before, tools = models(), Path(made.python).parent
+    forced = [made.python, "-m", "dvc", "repro", "--force", "--single-item", "train"]
+    good(run(forced, made.root, env={"PATH": f"{tools}:{os.environ['PATH']}"}))
+    assert models() == before
+    assert len(before) == 2
+    assert "version 1: this training gave the very same model" in good(
+        run([made.python, "-m", f"{made.package}.pipelines", "run"], made.root)
+    )
+    listed = good(run([made.python, "-m", made.package, "versions"], made.root))
+    assert len(listed.splitlines()) == 1
+    assert "champion" in listed
 
 
 @contextlib.contextmanager

@@ -29,14 +29,19 @@ def test_the_stages_run_from_the_command_line(raw, capsys):
     assert "linear baseline" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("promoted", "word"), [(True, "promoted: version 7"), (False, "refused: version 7")])
-def test_a_refusal_by_the_gate_is_no_failure(trained, monkeypatch, capsys, promoted, word):
-    decision = Decision(promoted, "because", "r2", 0.1, None, 0.2, "7")
+@pytest.mark.parametrize(
+    ("promoted", "unchanged", "word"),
+    [(True, False, "promoted"), (False, False, "refused"), (False, True, "unchanged")],
+)
+def test_what_became_of_a_model_is_said_and_no_failure(
+    trained, monkeypatch, capsys, promoted, unchanged, word
+):
+    decision = Decision(promoted, "because", "r2", 0.1, None, 0.2, "7", unchanged=unchanged)
     monkeypatch.setattr(registry, "register", lambda *_: decision)
     monkeypatch.chdir(trained.folder)
     shutil.copyfile(ROOT / "params.yaml", "params.yaml")
     assert program.main(["register"]) == 0
-    assert word in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{word}: version 7: because\n"
 
 
 def test_help_needs_no_machine_learning_library():

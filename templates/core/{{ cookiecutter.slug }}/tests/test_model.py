@@ -2,12 +2,14 @@ import hashlib
 import json
 import pickle
 import shutil
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 
-from {{ cookiecutter.package }} import config, data, model
+from {{ cookiecutter.package }} import canonical, config, data, model
 from {{ cookiecutter.package }}.errors import DataError, UntrustedModelError
 from {{ cookiecutter.package }}.schema import (
     CATEGORICAL,
@@ -34,6 +36,25 @@ def test_every_kind_of_model_survives_storage(trained, tmp_path, kind):
     pd.testing.assert_frame_equal(model.predict(fitted, rows), model.predict(loaded, rows))
     card = json.loads((tmp_path / kind / model.CARD_FILE).read_text())
     assert (card["sha256"], card["features"], card["rows"]) == (sha256, list(FEATURES), len(rows))
+
+
+def test_what_is_stored_names_no_place_in_memory_and_no_time(trained):
+    with ZipFile(trained.model / model.MODEL_FILE) as archive:
+        entries = archive.infolist()
+        schema = json.loads(archive.read("schema.json"))
+    assert [entry.filename.partition(".")[0] for entry in entries[:-1]] == [
+        str(number) for number in range(len(entries) - 1)
+    ]
+    assert {entry.date_time for entry in entries} == {canonical.LONG_AGO}
+    assert schema["__id__"] < 100_000
+
+
+def test_equal_numbers_are_stored_alike_whether_they_are_one_object_or_two():
+    one, other = float("0.25"), float("0.25")
+    assert one is not other
+    stored = canonical.skops(skops.io.dumps([one, other]))
+    assert stored == canonical.skops(skops.io.dumps([one, one])) == canonical.skops(stored)
+    assert skops.io.loads(stored) == [0.25, 0.25]
 
 
 def test_predictions_have_the_promised_form(trained):
@@ -132,7 +153,6 @@ def test_a_pickle_is_never_run(stored, tmp_path):
 def test_types_that_are_not_listed_are_neither_stored_nor_loaded(stored, trained):
     import os
 
-    import skops.io
     from sklearn.preprocessing import FunctionTransformer
 
     evil = model.build(config.ModelParams(), 10)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from {{ cookiecutter.package }} import data, gate, model, promotion, registry
+from {{ cookiecutter.package }} import config, data, gate, model, promotion, registry, sources
 from {{ cookiecutter.package }}.errors import RegistryError, UntrustedModelError
 from {{ cookiecutter.package }}.schema import PROJECT
 
@@ -36,9 +36,7 @@ def test_the_life_of_a_champion(project, trained, tmp_path):
     ]
     assert model.load(folder, champion.sha256)
 
-    again = project.register(-5.0)
-    assert (again.promoted, again.version) == (True, "1")
-    assert "decided before" in again.reason
+    assert project.register(-5.0).unchanged
 
     refused = project.register(-2.0, seed=1)
     assert (refused.promoted, refused.version) == (False, "2")
@@ -60,6 +58,7 @@ def test_the_life_of_a_champion(project, trained, tmp_path):
     with pytest.raises(RegistryError, match="first champion"):
         registry.rollback()
     assert "isn't the champion any more" in project.register(1.0, seed=2).reason
+    assert registry.champion().version == "1"
 
 
 def test_versions_are_found_by_number_run_and_role(project):
@@ -154,6 +153,45 @@ def test_a_champion_of_other_columns_gives_way(project, monkeypatch):
     assert "trained on other columns" in decision.reason
 
 
-def test_a_repeated_decision_keeps_its_figures(project):
+def test_the_same_model_again_changes_nothing(project, tmp_path):
     first = project.register(1.0)
-    assert replace(project.register(1.0), reason=first.reason) == first
+    project.register(-2.0, seed=1)
+    listed = registry.versions()
+    again = project.register(1.0)
+    assert str(again) == (
+        "unchanged: version 1: this training gave the very same model, byte for byte, and it is the champion"
+    )
+    assert replace(again, reason=first.reason, promoted=True, unchanged=False) == first
+    refused = project.register(-2.0, seed=1)
+    assert (refused.promoted, refused.unchanged, refused.version) == (False, True, "2")
+    assert "the gate refuses it: no better than" in refused.reason
+    assert registry.versions() == listed
+    assert registry.champion().version == "1"
+
+
+def test_a_model_that_was_refused_is_judged_again(project):
+    """The champion may be a weaker one by now, or the tolerance a wider one."""
+    project.register(1.0)
+    assert not project.register(-2.0, seed=1).promoted
+    again = project.register(1.0, seed=1)
+    assert (again.promoted, again.unchanged, again.version) == (True, False, "2")
+    assert registry.champion().version == "2"
+    assert registry.rollback().version == "1"
+    assert project.register(1.0, seed=1).unchanged
+    assert registry.champion().version == "1"
+
+
+def test_a_training_that_would_bring_nothing_new_is_known(project, trained, monkeypatch):
+    version = trained.metrics["data_version"]
+    params = replace(trained.params, gate=config.GateParams(tolerance=0.99))
+
+    def known(data_version=version, params=params):
+        return promotion.trained_already(registry.versions(), data_version, params)
+
+    assert known() is None
+    project.register(-2.0)
+    assert known().version == "1"
+    assert known("0" * 32 + ".dir") is None
+    assert known(params=trained.params) is None
+    monkeypatch.setattr(sources, "fingerprint", lambda: "other")
+    assert known() is None

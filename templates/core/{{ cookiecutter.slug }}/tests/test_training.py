@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,17 @@ def test_the_metrics_are_those_of_the_stored_model(trained):
     assert trained.metrics["metric"] in trained.metrics["model"]
     for group in ("model", "baseline", "constant"):
         assert all(math.isfinite(value) for value in trained.metrics[group].values())
+
+
+def test_the_same_training_in_another_process_gives_the_same_files(trained, tmp_path):
+    """Else each training would be a new version, though nothing is new about it."""
+    params = asdict(trained.params) | {"cross_validation": {"folds": 0}}
+    Path("params.json").write_text(json.dumps(params))
+    code = "import sys; from pathlib import Path; from {{ cookiecutter.package }} import config, stages; "
+    code += "stages.train(Path(sys.argv[1]), Path('models'), config.load(Path('params.json')))"
+    subprocess.run([sys.executable, "-c", code, trained.prepared], check=True, timeout=300)
+    for name in ("model/model.skops", "baseline/model.skops", "model/model.json", "model/reference.parquet"):
+        assert (tmp_path / "models" / name).read_bytes() == (trained.models / name).read_bytes(), name
 
 
 def test_the_data_version_goes_with_every_product(trained):

@@ -119,7 +119,8 @@ def _evaluate(_: argparse.Namespace) -> None:
 
     found = stages.evaluation(PREPARED, MODELS, METRICS, REPORTS, config.load())
     name = found["metric"]
-    print(f"{name}: {found['model'][name]:.4f}, linear baseline {found['baseline'][name]:.4f}")
+    figures = f"{name} {found['model'][name]:.4f}, linear baseline {found['baseline'][name]:.4f}"
+    print(f"on the test rows: {figures}")
 
 
 def _tune(chosen: argparse.Namespace) -> None:
@@ -144,8 +145,7 @@ def _tune(chosen: argparse.Namespace) -> None:
 def _register(_: argparse.Namespace) -> None:
     from . import config, registry, stages
 
-    decision = registry.register(MODELS, PREPARED, stages.read_json(METRICS), REPORTS, config.load())
-    print(f"{'promoted' if decision.promoted else 'refused'}: version {decision.version}: {decision.reason}")
+    print(registry.register(MODELS, PREPARED, stages.read_json(METRICS), REPORTS, config.load()))
 
 
 def _champion(_: argparse.Namespace) -> int:

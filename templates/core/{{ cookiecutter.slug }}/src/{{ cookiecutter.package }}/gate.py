@@ -67,7 +67,7 @@ class Decision:
     """What became of a candidate, and the figures behind it.
 
     Attributes:
-        promoted: whether it is the champion now.
+        promoted: whether it was made the champion.
         reason: one sentence for a person.
         metric: the metric that decided.
         candidate: its value for the new model: on the rows of the comparison with the champion if there was
@@ -75,6 +75,8 @@ class Decision:
         champion: its value for the champion of before, on the same rows.
         baseline: its value for the stronger of the linear model and the constant answer, on all test rows.
         version: the new model's version in the registry.
+        unchanged: whether the registry had this very model already, and stays as it was: then it was neither
+            promoted nor refused.
     """
 
     promoted: bool
@@ -84,6 +86,12 @@ class Decision:
     champion: float | None
     baseline: float
     version: str = ""
+    unchanged: bool = False
+
+    def __str__(self) -> str:
+        """Return what became of it, for a person."""
+        outcome = "unchanged" if self.unchanged else "promoted" if self.promoted else "refused"
+        return f"{outcome}: version {self.version}: {self.reason}"
 
 
 def scores(metrics: Mapping[str, Any], duel: Duel | None = None) -> Scores:
@@ -120,22 +128,24 @@ def decide(scores: Scores, tolerance: float) -> Decision:
         tolerance: in units of the metric.
     """
     candidate, duel = scores.candidate, scores.duel
-    score = f"{scores.metric} {candidate:.4f}"
+    allowed = max(tolerance, NOISE_ERRORS * scores.noise)
     # `not (a > b)` rather than `a <= b`: a metric that is NaN must refuse.
     promoted = False
     if not candidate > scores.constant:
-        reason = f"{score} doesn't beat an answer without features, {scores.constant:.4f}"
-    elif not scores.lead >= -max(tolerance, NOISE_ERRORS * scores.noise):
-        where = f"in {scores.folds}-fold cross-validation" if scores.folds else "on the test rows"
-        difference = f"{scores.lead:+.4f}, with a standard error of {scores.noise:.4f}"
-        reason = f"{scores.metric} is clearly below the linear baseline's {where}: {difference}"
-    elif duel is None:
-        promoted, reason = True, f"{score} against the linear baseline's {scores.baseline:.4f}"
-    else:
+        figures = f"{scores.metric} {candidate:.4f} on the test rows, against {scores.constant:.4f}"
+        reason = f"no better than an answer that ignores the features: {figures}"
+    elif not scores.lead >= -allowed:
+        reason = f"clearly worse than the linear baseline: {_lead(scores)}, more than {_excused(allowed)}"
+    elif duel is not None:
         promoted = duel.candidate >= duel.champion - tolerance
-        verb = "against" if promoted else "is below"
-        where = f"on {duel.rows:,} rows that are new to both"
-        reason = f"{duel.metric} {duel.candidate:.4f} {verb} the champion's {duel.champion:.4f}, {where}"
+        reason = _meeting(duel, tolerance)
+    elif scores.lead > 0:
+        promoted = True
+        error = f"with a standard error of {scores.noise:.4f}"
+        reason = f"better than the linear baseline: {_lead(scores)}, {error}"
+    else:
+        promoted = True
+        reason = f"not clearly worse than the linear baseline: {_lead(scores)}, within {_excused(allowed)}"
     return Decision(
         promoted=promoted,
         reason=reason,
@@ -144,3 +154,25 @@ def decide(scores: Scores, tolerance: float) -> Decision:
         champion=None if duel is None else duel.champion,
         baseline=max(scores.baseline, scores.constant),
     )
+
+
+def _lead(scores: Scores) -> str:
+    where = f"in {scores.folds}-fold cross-validation" if scores.folds else "on the test rows"
+    side = "higher" if scores.lead > 0 else "lower"
+    return f"its {scores.metric} {where} is {abs(scores.lead):.4f} {side}"
+
+
+def _excused(allowed: float) -> str:
+    return f"the {allowed:.4f} that chance or the tolerance covers"
+
+
+def _meeting(duel: Duel, tolerance: float) -> str:
+    """Say how the new model did against the champion."""
+    if duel.candidate > duel.champion:
+        verdict = "better than the champion"
+    else:
+        verdict = f"worse than the champion by more than the tolerance of {tolerance:g}"
+        if duel.candidate >= duel.champion - tolerance:
+            verdict = f"not {verdict}"
+    rows = f"{duel.rows:,} test rows that neither was trained on"
+    return f"{verdict}: {duel.metric} {duel.candidate:.4f} against {duel.champion:.4f} on {rows}"

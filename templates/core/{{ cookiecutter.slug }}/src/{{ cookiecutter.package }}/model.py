@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import data
+from . import canonical, data
 from .errors import DataError, UntrustedModelError
 from .schema import CATEGORICAL, DATES, FEATURES, NUMERIC, TARGET, TASK
 
@@ -162,6 +162,8 @@ def _threads(rows: int) -> AbstractContextManager[object]:
 def save(model: Pipeline, directory: Path, **metadata: Any) -> str:
     """Store a fitted model as `model.skops`, with what is known about it as `model.json`.
 
+    The same model gives the same `model.skops`, whenever and wherever it was trained.
+
     Args:
         model: the fitted pipeline.
         directory: made if it isn't there.
@@ -176,7 +178,7 @@ def save(model: Pipeline, directory: Path, **metadata: Any) -> str:
     import sklearn
     import skops.io
 
-    content = skops.io.dumps(model)
+    content = canonical.skops(skops.io.dumps(model))
     _require_trusted(content, "the model")
     directory.mkdir(parents=True, exist_ok=True)
     sha256 = hashlib.sha256(content).hexdigest()

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import sources
 from .errors import RegistryError
 from .schema import FEATURES, PROJECT, TARGET, TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sklearn.pipeline import Pipeline
 
@@ -41,6 +42,7 @@ class ModelVersion:
         params: of the training run, by dotted name.
         commit: that was checked out; empty where Git knew none.
         changed: whether code, parameters or data differed from that commit.
+        code: fingerprint of the code that trained it; empty where it wasn't recorded.
         created: ISO-8601, UTC.
         promoted: what the gate decided; None if it hasn't yet.
         reason: why, in one sentence.
@@ -55,9 +57,28 @@ class ModelVersion:
     params: dict[str, str] = field(default_factory=dict)
     commit: str = ""
     changed: bool = False
+    code: str = ""
     created: str = ""
     promoted: bool | None = None
     reason: str = ""
+
+
+def trained_already(
+    versions: Iterable[ModelVersion], data_version: str, params: Params
+) -> ModelVersion | None:
+    """Return the version that a training on this data would give again, if there is one.
+
+    Args:
+        versions: what to look through; one that the gate hasn't decided about doesn't count.
+        data_version: of the data to train on.
+        params: to train with.
+    """
+    code, given = sources.fingerprint(), {name: str(value) for name, value in params.flat().items()}
+    for found in versions:
+        made_of = (found.data_version, found.code, found.params)
+        if found.promoted is not None and made_of == (data_version, code, given):
+            return found
+    return None
 
 
 def figures(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> dict[str, float]:
@@ -114,7 +135,8 @@ def judge(
         card = stages.read_json(files / model.CARD_FILE)
     if card["features"] != list(FEATURES):
         # Nothing in this commit can ask it either: to keep it would keep nothing in use.
-        reason = f"{decision.reason}; the champion, version {champion.version}, was trained on other columns"
+        gone = f"the champion, version {champion.version}, was trained on other columns and gives way"
+        reason = f"{decision.reason}; {gone}"
         return replace(decision, reason=reason)
     duel = _duel(models, prepared, present, card["origin"])
     if isinstance(duel, str):
@@ -124,11 +146,20 @@ def judge(
 
 
 def repeated(decision: Decision, champion: ModelVersion | None) -> Decision:
-    """Return a decision that was made before, as the answer to the same question asked again."""
-    remark = "decided before, for this same model"
-    if decision.promoted and (champion is None or champion.version != decision.version):
-        remark += "; it isn't the champion any more"
-    return replace(decision, reason=f"{decision.reason} ({remark})")
+    """Return the answer to a model that the registry knows already: nothing was changed.
+
+    Args:
+        decision: the present answer of the gate, or that of then for a version that was promoted once.
+        champion: the present one.
+    """
+    if not decision.promoted:
+        state = f"the gate refuses it: {decision.reason}"
+    elif champion is not None and champion.version == decision.version:
+        state = "it is the champion"
+    else:
+        state = "it was promoted before and isn't the champion any more: rollback is what goes back to it"
+    reason = f"this training gave the very same model, byte for byte, and {state}"
+    return replace(decision, promoted=False, unchanged=True, reason=reason)
 
 
 def unsettled(version: str) -> RegistryError:

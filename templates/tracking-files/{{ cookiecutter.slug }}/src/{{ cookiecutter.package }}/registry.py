@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from . import git, promotion
+from . import git, promotion, sources
 from .errors import RegistryError
 from .promotion import CHAMPION, ModelVersion
 from .schema import PROJECT
@@ -119,8 +119,8 @@ def register(
 ) -> Decision:
     """Store a trained model as a new version, and let the gate decide whether it becomes the champion.
 
-    Registering the same model file again changes nothing and repeats the decision, unless the decision was
-    never recorded.
+    Registering the same model again changes nothing. Only one that was never promoted is judged again: the
+    champion and the tolerance may be others by now.
 
     Args:
         models: what `stages.train` wrote.
@@ -143,10 +143,13 @@ def register(
     number = version.version
     for _ in range(promotion.ATTEMPTS):
         present = _champion(storage, state)
-        if number in state.decisions:
-            return promotion.repeated(_decided(state, number), present)
+        decided = _decided(state, number)
+        if decided is not None and decided.promoted:
+            return promotion.repeated(decided, present)
         decision = promotion.judge(models, prepared, metrics, params, present, download)
         decision = replace(decision, version=number)
+        if decided is not None and not decision.promoted:
+            return promotion.repeated(decision, present)
         entry = asdict(decision) | {"decided_at": _now()}
         if decision.promoted:
             entry["champion_before"] = state.champion
@@ -211,6 +214,7 @@ def _add(
         params={name: str(value) for name, value in params.flat().items()},
         commit=git.commit(),
         changed=git.changed(),
+        code=sources.fingerprint(),
         created=_now(),
     )
     first = next(iter(_numbers(storage)), 0) + 1
@@ -257,11 +261,14 @@ def _numbers(storage: Storage) -> list[int]:
     return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
 
-def _decided(state: _State, number: str) -> Decision:
+def _decided(state: _State, number: str) -> Decision | None:
     from .gate import Decision
 
-    entry = state.decisions[number]
-    return Decision(**{field.name: entry[field.name] for field in fields(Decision)})
+    entry = state.decisions.get(number)
+    if entry is None:
+        return None
+    known = {field.name for field in fields(Decision)}
+    return Decision(**{name: value for name, value in entry.items() if name in known})
 
 
 def _read(storage: Storage, key: str) -> bytes:

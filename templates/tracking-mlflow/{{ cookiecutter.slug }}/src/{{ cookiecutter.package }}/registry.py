@@ -104,8 +104,8 @@ def register(
 ) -> Decision:
     """Record a training run, register its model, and let the gate decide whether it becomes the champion.
 
-    Registering the same model file again changes nothing and repeats the decision, unless the decision was
-    never recorded.
+    Registering the same model again changes nothing. Only one that was never promoted is judged again: the
+    champion and the tolerance may be others by now.
 
     Args:
         models: what `stages.train` wrote.
@@ -123,6 +123,7 @@ def register(
     card = stages.read_json(models / stages.MODEL / model.CARD_FILE)
     with tracking.connection() as client:
         stored = _find(client, card["sha256"])
+        decided = None if stored is None else stored.tags.get("gate")
         if stored is None:
             run_id = tracking.record(client, models, metrics, reports, params, card)
             stored = client.create_model_version(
@@ -131,12 +132,14 @@ def register(
                 run_id,
                 tags={"sha256": card["sha256"], "data_version": card["data_version"]},
             )
-        elif "gate" in stored.tags:
+        elif decided == "promoted":
             return promotion.repeated(_decided(stored), champion())
         for _ in range(promotion.ATTEMPTS):
             present = champion()
             decision = promotion.judge(models, prepared, metrics, params, present, download)
             decision = replace(decision, version=str(stored.version))
+            if decided and not decision.promoted:
+                return promotion.repeated(decision, present)
             if _apply(client, stored, decision, present):
                 return decision
     raise promotion.unsettled(str(stored.version))
@@ -210,6 +213,7 @@ def _recorded(run: Run) -> ModelVersion:
         params=dict(run.data.params),
         commit=tags.get(tracking.COMMIT_TAG, ""),
         changed=tags.get(tracking.CHANGED_TAG) == "true",
+        code=tags.get(tracking.CODE_TAG, ""),
         created=datetime.fromtimestamp(run.info.start_time // 1000, UTC).isoformat(),
     )
 

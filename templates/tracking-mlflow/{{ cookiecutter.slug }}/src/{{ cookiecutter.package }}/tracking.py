@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import git, promotion
+from . import git, promotion, sources
 from .errors import RegistryError
 from .schema import COLUMNS, PROJECT, TASK
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ARTIFACT_PATH = "model"
 COMMIT_TAG = "mlflow.source.git.commit"
 CHANGED_TAG = "git_dirty"
+CODE_TAG = "code"
 
 
 @contextlib.contextmanager
@@ -64,6 +65,7 @@ def record(
     from . import stages
 
     tags = {"data_version": card["data_version"], "sha256": card["sha256"], "task": TASK, **_git()}
+    tags[CODE_TAG] = sources.fingerprint()
     name = f"{card['data_version'][:8]}-{card['sha256'][:8]}"
     run = client.create_run(_experiment(client), tags=tags, run_name=name)
     run_id = str(run.info.run_id)
