@@ -61,9 +61,24 @@ def test_what_was_predicted_is_in_the_log_that_monitoring_reads(champion, tmp_pa
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     ids = list(pd.read_csv(tmp_path / "answers.csv")["prediction_id"])
     assert [line["id"] for line in lines] == ids
-    found = log.read(log.open_log(DEFAULT_LOG), "3", 10 * rows)
-    assert (len(found.features), found.broken) == (rows, 0)
+    found = logged(10 * rows)
+    assert (len(found.features), len(found.answers), found.broken) == (rows, rows, 0)
     assert found.features[::-1].reset_index(drop=True).equals(data.features(data.read_file(SAMPLE)))
+
+
+def test_labels_in_a_file_of_the_log_find_their_predictions(champion, tmp_path):
+    batch.predict(SAMPLE, tmp_path / "answers.csv")
+    known = pd.read_csv(tmp_path / "answers.csv").head(5)
+    entries = [{"id": row["prediction_id"], "actual": row[TARGET]} for row in known.to_dict("records")]
+    text = "".join(f"{json.dumps(entry)}\n" for entry in entries)
+    (Path(DEFAULT_LOG) / "feedback-20240131T120000Z.jsonl").write_text(text, encoding="utf-8")
+    found = logged(10_000)
+    assert list(found.labels[::-1]) == [entry["actual"] for entry in entries]
+
+
+def logged(window):
+    opened = log.open_log(DEFAULT_LOG)
+    return log.read(opened, opened.files(log.PREDICTIONS), opened.files(log.FEEDBACK), "3", window)
 {%- endif %}
 
 

@@ -55,6 +55,17 @@ def test_good_files_come_in_one_after_another(repository, frame):
     assert [path.name for path in data.RAW.iterdir()] == ["new.parquet"]
 
 
+def test_a_folder_that_is_not_the_tracked_one_is_none_of_dvcs_business(tmp_path, frame):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    shutil.copyfile(SAMPLE, folder / "sample.csv")
+    frame.head(9).to_parquet("new.parquet")
+    before = intake.start(folder)
+    assert before == data.version(folder)
+    assert intake.add(Path("new.parquet"), folder=folder) == data.version(folder) != before
+    assert not intake.RECORD.exists()
+
+
 def test_bad_files_change_nothing(repository, raw, frame):
     before = content(raw.parent)
     frame.assign(**{TARGET: None}).to_csv("bad.csv", index=False)

@@ -162,13 +162,17 @@ def version(folder: Path) -> str:
     It follows DVC's format for a tracked folder (dvc-data 3: the JSON list of each file's MD5 and relative
     path), so that a run can be traced to `data/raw.dvc` wherever it ran, with DVC or without.
     """
+    return hashlib.md5(listing(folder), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def listing(folder: Path) -> bytes:
+    """Return what DVC stores of a tracked folder under its version: each file's MD5 and relative path."""
     entries = [
         {"md5": file_md5(path), "relpath": path.relative_to(folder).as_posix()}
         for path in folder.rglob("*")
         if path.is_file()
     ]
-    listing = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
-    return hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True).encode()
 
 
 def file_md5(path: Path) -> str:

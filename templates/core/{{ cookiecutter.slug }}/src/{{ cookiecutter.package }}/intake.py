@@ -24,12 +24,17 @@ def start(folder: Path = data.RAW) -> str:
 
     Fetches the recorded version if the files are missing; a project without any data starts with its sample.
 
+    Args:
+        folder: the tracked folder, or another one with data: DVC has nothing to do with that.
+
     Returns:
         The data version.
 
     Raises:
         DataError: the recorded version is neither in DVC's cache nor in the remote.
     """
+    if folder != data.RAW:
+        return data.version(folder)
     if not folder.is_dir() or not any(folder.iterdir()):
         if RECORD.exists():
             try:
@@ -56,7 +61,7 @@ def add(
     Args:
         file: a .csv or .parquet file with the columns of the schema.
         replace: whether it takes the place of all files there are.
-        folder: the tracked folder.
+        folder: the tracked folder, or another one: DVC has nothing to do with that.
         tell: is called with each remark: new categories, values far outside the known range.
 
     Returns:
@@ -92,7 +97,8 @@ def add(
         for path in present:
             if path != target:
                 path.unlink()
-    _dvc("add", "--quiet", str(folder))
+    if folder == data.RAW:
+        _dvc("add", "--quiet", str(folder))
     return data.version(folder)
 
 
