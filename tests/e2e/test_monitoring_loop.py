@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -231,8 +233,13 @@ def test_drift_ends_in_a_new_champion_that_the_service_uses(loop):
         answer = post(loop.url("service", "/predict"), {"records": [rows[0][0]]})
         assert answer["model_version"] == "2"
 
-        # Alertmanager repeated the alert every two seconds, and it has done its part.
-        until(loop, "end of the alert", lambda: not loop.query(alert))
+        # What is asked stays watched; of the new version's answers there is one.
+        judged = "drift_model_info{version='2'} and on () drift_rows{side='champion'} == 1"
+        until(loop, "look at the new version", lambda: loop.query(judged))
+        assert loop.query("drift_rows{side='current'}") == [len(rows) + 1]
+        assert loop.query("performance_labels{model='other'}") == [len(rows)]
+        # Alertmanager repeats the alert every two seconds.
+        until(loop, "repeated alert", lambda: loop.query('monitor_alerts_total{result="repeated"} > 0'))
         assert loop.query("sum(monitor_retrains_total)") == [1]
         assert loop.query('monitor_alerts_total{result="started"}') == [1]
 
@@ -273,3 +280,53 @@ def test_a_log_in_the_object_store_is_judged_and_one_out_of_reach_is_an_error(ma
     assert (done.returncode, "error: listing s3://logs/team/a" in done.stdout) == (1, True), done.stdout
     done = run(command, trained, env=env | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
     assert (done.returncode, "next: " in done.stdout) == (1, True), done.stdout
+
+
+def test_a_retraining_adds_labelled_rows_to_what_was_published_and_the_next_one_has_nothing_new(
+    made, trained, tmp_path
+):
+    bucket = re.search(r"s3://([^/]+)/dvc", (trained / ".dvc/config").read_text())[1]
+    log = tmp_path / "log"
+    log.mkdir()
+    time = "2026-01-01T00:00:00.000+00:00"
+    rows = [
+        (
+            {"id": f"{number:032x}", "time": time, "model_version": "1", "features": features, "prediction": "Adelie"},
+            species,
+        )
+        for number, (features, species) in enumerate(drifted(trained))
+    ]
+    labels = [{"id": row["id"], "time": time, "actual": species} for row, species in rows]
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-1-000001.jsonl"
+    for name, lines in {"predictions": [row for row, _ in rows], "feedback": labels}.items():
+        (log / f"{name}-{stamp}").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with object_store(tmp_path / "store", bucket) as (environment, client):
+        env = {**environment, "DATA_BUCKET": bucket, "PYTHONPATH": trained / "src"}
+
+        def module(*arguments):
+            return run([made.python, "-m", *arguments], trained, env=env)
+
+        assert module("dvc", "push").returncode == 0
+        assert module(f"{made.package}.pipelines", "publish").returncode == 0
+        before, record = latest(client, bucket), (trained / "data/raw.dvc").read_text()
+        done = module(f"{made.package}.monitoring", "retrain", "--log", log)
+        assert done.returncode == 0, done.stdout
+        version = latest(client, bucket)
+        assert f"{len(rows)} rows in" in done.stdout
+        assert version != before
+        assert f"data {version[:8]}" in module(made.package, "versions").stdout.splitlines()[0]
+        assert (trained / "data/raw.dvc").read_text() == record
+
+        done = module(f"{made.package}.monitoring", "retrain", "--log", log)
+        assert (done.returncode, "nothing new to train on: version" in done.stdout) == (4, True), done.stdout
+        assert latest(client, bucket) == version
+
+        # What was published is DVC's like any other version.
+        (trained / "data/raw.dvc").write_text(record.replace(before, version))
+        done = module("dvc", "pull", "data/raw.dvc")
+        assert done.returncode == 0, done.stdout
+        assert module(made.package, "data", "version").stdout.split()[-1] == version
+
+
+def latest(client, bucket):
+    return client.get_object(Bucket=bucket, Key="dvc/latest")["Body"].read().decode()

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from {{ cookiecutter.package }}.errors import UntrustedModelError
-from {{ cookiecutter.package }}.monitoring import check, drift, retrain
+from {{ cookiecutter.package }}.monitoring import check, drift, retrain, training
 from {{ cookiecutter.package }}.monitoring.__main__ import main
 from {{ cookiecutter.package }}.monitoring.check import COMPARED, Checker, Judged, Skipped
+from {{ cookiecutter.package }}.monitoring.service import describe
 from {{ cookiecutter.package }}.schema import TARGET
 
 
@@ -26,12 +27,34 @@ def test_nothing_is_judged_or_written_without_a_champion(registry, options, rows
 
 def test_nothing_is_judged_or_written_with_too_few_predictions(registry, options, rows, write_log):
     checker = Checker(registry, options)
-    assert f"{options.log} holds 0 predictions of version 1" in checker.check().reason
+    assert f"{options.log} holds 0 predictions" in checker.check().reason
     write_log(rows, 99)
-    assert "holds 99 predictions of version 1, and 100 are needed" in checker.check().reason
-    write_log(rows, 500, version="2")
-    assert isinstance(checker.check(), Skipped)
+    assert "holds 99 predictions, and 100 are needed" in checker.check().reason
     assert not options.reports.exists()
+
+
+def test_after_a_promotion_what_was_asked_is_judged_at_once_and_the_answers_later(
+    registry, options, rows, moved, write_log
+):
+    """The world doesn't change with the model; what an earlier one answered tells nothing about this one."""
+    write_log(moved, 150, version="1", actual=TARGET)
+    registry.version = dataclasses.replace(registry.version, version="2")
+    checker = Checker(registry, options)
+    outcome = checker.check()
+    assert (outcome.drift, outcome.prediction_drift, outcome.performance) == (True, None, None)
+    assert (outcome.rows["current"], outcome.rows["champion"]) == (150, 0)
+    assert outcome.labels == {"champion": 0, "other": 150}
+    assert outcome.columns.keys() == set(COMPARED)
+    assert any(problem.found for problem in outcome.quality)
+    said = describe(outcome)
+    assert "0 answers of version 2 are too few to judge them yet" in said
+    assert "150 labels are of other versions' answers" in said
+
+    write_log(rows, 100, version="2", name="predictions-b.jsonl")
+    outcome = checker.check()
+    assert (outcome.rows["current"], outcome.rows["champion"]) == (250, 100)
+    assert outcome.prediction_drift is False
+    assert "100 answers of version 2 are as in training" in describe(outcome)
 
 
 @pytest.mark.parametrize("count", [100, 400])
@@ -41,7 +64,8 @@ def test_the_same_data_has_not_drifted_however_few_rows(registry, options, rows,
     assert isinstance(outcome, Judged)
     assert not outcome.drift
     assert outcome.share < 0.35
-    assert outcome.rows == {"reference": min(len(rows), 5000), "current": count}
+    assert outcome.rows == {"reference": min(len(rows), 5000), "current": count, "champion": count}
+    assert outcome.prediction_drift is False
 
 
 def test_data_that_moved_has_drifted_and_the_reports_say_so(registry, options, moved, write_log):
@@ -57,7 +81,7 @@ def test_data_that_moved_has_drifted_and_the_reports_say_so(registry, options, m
         {check.PROBABILITY} if check.TASK == "classification" else set()
     )
     assert set(written["columns"][COMPARED[0]]) == {"score", "threshold", "method", "drifted"}
-    assert written["drifted"] == sum(column["drifted"] for column in written["columns"].values())
+    assert written["drifted"] == sum(written["columns"][name]["drifted"] for name in COMPARED)
     html = (options.reports / "drift.html").read_text(encoding="utf-8")
     assert "Dataset Drift is detected" in html
     # What a client sent must not become a script of the report.
@@ -79,8 +103,16 @@ def test_a_column_that_is_missing_altogether_has_drifted(registry, options, rows
 def test_a_column_that_never_held_anything_is_no_drift(rows):
     few = list(COMPARED[-2:])
     table = rows[few].assign(**{few[-1]: float("nan")})
-    found = drift.compare(table, table.head(200), check.CATEGORIES, {}, 0.5)
-    assert list(found.columns) == few[:-1]
+    found = drift.compare(table, table.head(200), check.CATEGORIES, (), {}, 0.5)
+    assert list(found.inputs) == few[:-1]
+    assert found.outputs == {}
+
+
+@pytest.mark.parametrize("outputs", [[], ["prediction"]])
+def test_without_a_feature_to_compare_there_is_no_drift(outputs):
+    table = pd.DataFrame({"prediction": ["a", "b"] * 50})[outputs]
+    found = drift.compare(table, table, {"prediction"}, outputs, {}, 0.5)
+    assert (found.share, list(found.outputs)) == (0.0, outputs)
 
 
 def test_the_share_decides(registry, options, rows, write_log):
@@ -115,6 +147,7 @@ def test_labels_tell_how_good_the_answers_were(registry, options, rows, write_lo
     outcome = checker.check()
     measured = outcome.performance
     assert (measured.rows, measured.unknown_labels) == (len(frame), 0)
+    assert outcome.labels == {"champion": len(frame), "other": 0}
     assert {measured.metric: measured.test_score} == registry.version.metrics
     assert measured.degraded is outcome.alarming is not right
     assert measured.score < 1 if not right else measured.score == pytest.approx(measured.test_score)
@@ -123,6 +156,7 @@ def test_labels_tell_how_good_the_answers_were(registry, options, rows, write_lo
     registry.version = dataclasses.replace(registry.version, version="2")
     write_log(rows, 100, version="2", name="predictions-b.jsonl")
     assert checker.check().performance is None
+    assert checker.check().labels == {"champion": 0, "other": len(frame)}
     assert not (options.reports / "performance.html").exists()
 
 
@@ -152,18 +186,21 @@ def test_the_command_says_what_it_found(
     monkeypatch.setattr("{{ cookiecutter.package }}.registry.champion", registry.champion)
     monkeypatch.setattr("{{ cookiecutter.package }}.registry.download", registry.download)
     retrained = []
-    monkeypatch.setattr(retrain, "run", lambda *_: retrained.append(True) or 0)
+    monkeypatch.setattr(training, "run", lambda *_: retrained.append(True) or 0)
     assert main(["check", *folders(options), *flags]) == code
     assert capsys.readouterr().out.startswith(says)
     assert retrained == ([True] if (data, flags) == ("moved", ["--retrain"]) else [])
 
 
-def test_a_retraining_that_fails_is_a_failure(registry, options, moved, write_log, monkeypatch):
+@pytest.mark.parametrize(("code", "expected"), [(1, 1), (retrain.NOTHING_NEW, 3)])
+def test_a_retraining_that_fails_is_a_failure_and_one_with_nothing_new_is_none(
+    registry, options, moved, write_log, monkeypatch, code, expected
+):
     write_log(moved, 100)
     monkeypatch.setattr("{{ cookiecutter.package }}.registry.champion", registry.champion)
     monkeypatch.setattr("{{ cookiecutter.package }}.registry.download", registry.download)
-    monkeypatch.setattr(retrain, "run", lambda *_: 1)
-    assert main(["check", *folders(options), "--retrain"]) == 1
+    monkeypatch.setattr(training, "run", lambda *_: code)
+    assert main(["check", *folders(options), "--retrain"]) == expected
 
 
 def folders(options):

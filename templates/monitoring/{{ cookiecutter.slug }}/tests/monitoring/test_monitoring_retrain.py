@@ -1,4 +1,4 @@
-"""When retraining starts, when it does not, and what it runs."""
+"""When retraining starts, when it does not, and how it ends."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ import time
 
 import pytest
 
-{% if cookiecutter.serving == "none" -%}
-from {{ cookiecutter.package }} import intake
-{% endif -%}
-from {{ cookiecutter.package }}.monitoring import retrain
-from {{ cookiecutter.package }}.monitoring.retrain import Retrainer
-from {{ cookiecutter.package }}.pipelines import __main__ as pipelines
-{%- if cookiecutter.serving != "none" %}
-from {{ cookiecutter.package }}.serving import collect
-{%- endif %}
+from {{ cookiecutter.package }}.monitoring.metrics import Receipts
+from {{ cookiecutter.package }}.monitoring.retrain import NOTHING_NEW, Retrainer
 
 
 def python(code: str) -> list[str]:
@@ -101,19 +94,20 @@ def test_stopping_ends_what_the_command_started(tmp_path):
         time.sleep(0.02)
 
 
+def test_a_command_that_takes_too_long_is_ended_and_has_failed(tmp_path):
+    ended = []
+    command = python("import time; time.sleep(60)")
+    retrainer = Retrainer(command, 1, tmp_path / "state.json", ended.append, limit_seconds=0.05)
+    assert retrainer.start(["a"]) == "started"
+    wait_for_end(retrainer)
+    assert ended == [-15]
+
+
 @pytest.mark.parametrize(
-    ("endpoint", "steps"),
-    [("", ["data", ["run"]]), ("http://127.0.0.1:1", [["submit", "--data-version", "latest"]])],
+    ("code", "result"), [(0, "succeeded"), (NOTHING_NEW, "unchanged"), (1, "failed"), (-9, "failed")]
 )
-def test_it_runs_the_gated_pipeline_where_the_environment_is(monkeypatch, endpoint, steps):
-    ran = []
-    monkeypatch.setenv("KFP_ENDPOINT", endpoint)
-    monkeypatch.setattr(pipelines, "main", lambda arguments: ran.append(arguments) or 1)
-{%- if cookiecutter.serving == "none" %}
-    monkeypatch.setattr(intake, "start", lambda: ran.append("data"))
-    assert retrain.run() == 1
-{%- else %}
-    monkeypatch.setattr(collect, "collect", lambda *_: ran.append("data"))
-    assert retrain.run("logs") == 1
-{%- endif %}
-    assert ran == steps
+def test_what_became_of_it_is_counted(code, result):
+    receipts = Receipts()
+    receipts.retrained(code)
+    counted = [line for line in receipts.render().decode().splitlines() if line.endswith(" 1.0")]
+    assert counted == ['monitor_retrains_total{result="' + result + '"} 1.0']

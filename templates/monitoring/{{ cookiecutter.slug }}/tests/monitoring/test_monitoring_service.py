@@ -10,6 +10,8 @@ import shlex
 import shutil
 {%- endif %}
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -21,7 +23,7 @@ import pytest
 
 from {{ cookiecutter.package }}.errors import RegistryError
 from {{ cookiecutter.package }}.monitoring.check import Checker
-from {{ cookiecutter.package }}.monitoring.metrics import Metrics
+from {{ cookiecutter.package }}.monitoring.metrics import Metrics, Receipts
 from {{ cookiecutter.package }}.monitoring.retrain import Retrainer
 from {{ cookiecutter.package }}.monitoring.server import Server
 from {{ cookiecutter.package }}.monitoring.service import Monitor
@@ -85,13 +87,49 @@ def test_drift_reaches_the_metrics_and_the_page(monitor, moved, write_log, write
     assert "drift_column_score{" in metrics
     assert "quality_problem_share{" in metrics
     assert "quality_problems 0.0" not in metrics
-    assert "performance_labels " in metrics
+    assert 'performance_labels{model="champion"} 100.0' in metrics
+    assert 'performance_labels{model="other"} 0.0' in metrics
+    assert 'drift_prediction_detected{version="1"}' in metrics
     status, headers, page = get("/")
     assert (status, "Dataset Drift is detected" in page) == (200, True)
     assert headers["Content-Security-Policy"].startswith("sandbox")
     assert get("/drift.json")[2].startswith("{")
     assert "drift" in get("/healthz")[2]
     assert get("/../pyproject.toml")[0] == 404
+
+
+def test_a_client_that_goes_away_leaves_no_trace_and_a_failure_does(monkeypatch, tmp_path, capfd, caplog):
+    gone, handled = threading.Event(), threading.Event()
+
+    class Slow:
+        """Knows its status only when the client is gone."""
+
+        @property
+        def status(self):
+            assert gone.wait(30)
+            return "x" * 10_000_000
+
+    handle = Server.handle_error
+    monkeypatch.setattr(Server, "handle_error", lambda *given: handle(*given) or handled.set())
+    retrainer = Retrainer([], 1, tmp_path / "state.json")
+    with Server(
+        "127.0.0.1", 0, monitor=Slow(), metrics=Receipts(), reports=tmp_path, retrainer=retrainer
+    ) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        with socket.create_connection(server.server_address[:2]) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        gone.set()
+        assert handled.wait(30)
+        assert caplog.records == []
+        handled.clear()
+        monkeypatch.setattr(Slow, "status", 1)
+        with pytest.raises(OSError, match="closed connection"):
+            urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}/healthz", timeout=30)
+        assert handled.wait(30)
+        assert "a request failed" in caplog.text
+        server.shutdown()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_new_champion_starts_from_nothing(registry, monitor, moved, write_log):
@@ -102,8 +140,8 @@ def test_a_new_champion_starts_from_nothing(registry, monitor, moved, write_log)
     metrics = rendered(monitor)
     assert "drift_detected 0.0" in metrics
     assert "drift_share NaN" in metrics
-    for name in ("drift_column_score", "quality_problem_share", "performance_score"):
-        assert name + "{" not in metrics
+    for name in ("drift_column_score", "drift_prediction", "quality_problem_share", "performance_score"):
+        assert not re.search("^" + name + r".*\{", metrics, re.MULTILINE)
     assert 'monitor_checks_total{result="skipped"} 1.0' in metrics
 
 

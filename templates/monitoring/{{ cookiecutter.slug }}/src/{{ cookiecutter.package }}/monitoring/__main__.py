@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit code: 0 done, 1 failed, 3 the check found drift, or a model that became worse.
+        The exit code: 0 done, 1 failed, 3 the check found drift, or a model that became worse, 4 there was
+        nothing new to train on.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -60,10 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         "--min-rows",
         type=_count,
         default=100,
-        help="fewest predictions, and fewest labels, that allow a judgement (%(default)s)",
+        help="fewest predictions, answers or labels that allow a judgement (%(default)s)",
     )
     common.add_argument(
-        "--share", type=_share, default=0.5, help="share of drifted columns that makes it drift (%(default)s)"
+        "--share", type=_share, default=0.5, help="share of drifted features that is drift (%(default)s)"
     )
     common.add_argument(
         "--tolerance",
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--retrain-command",
         type=shlex.split,
         metavar="COMMAND",
-        help="what an alert starts, without a shell (this program's own: retrain)",
+        help="what an alert starts, without a shell; code 4 means nothing new (this program's own: retrain)",
     )
     listening.add_argument(
         "--cooldown",
@@ -105,7 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common, listening],
         help="check regularly; serve the metrics and the reports; train anew when Alertmanager says so",
     )
-    serve.add_argument("--interval", type=_seconds, default=60.0, help="seconds between checks (%(default)s)")
+    serve.add_argument(
+        "--interval",
+        type=_seconds,
+        default=60.0,
+        help="seconds between checks; alerts.yml takes 900 without one for a standstill (%(default)s)",
+    )
     serve.set_defaults(run=_serve)
     receive = commands.add_parser(
         "receive",
@@ -124,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 {%- if cookiecutter.serving != "none" %}
         parents=[logged],
 {%- endif %}
-        help="train anew, on Kubeflow if KFP_ENDPOINT is set, else here; the gate decides",
+        help="train anew, on Kubeflow if KFP_ENDPOINT is set, else here; exit code 4 means nothing is new",
     )
     retrain.set_defaults(run=_retrain)
     return parser
@@ -135,6 +141,7 @@ def _check(options: argparse.Namespace) -> int:
 
     from .check import HTML_FILE, Checker, Judged
     from .publish import publish
+    from .retrain import NOTHING_NEW
     from .service import describe
 
     outcome = Checker(registry, _options(options)).check()
@@ -146,14 +153,16 @@ def _check(options: argparse.Namespace) -> int:
         print(f"published: {where}")
     if not outcome.alarming:
         return 0
-    failed = _retrain(options) if options.retrain else 0
-    return failed or (0 if options.exit_zero else ALARM)
+    code = _retrain(options) if options.retrain else 0
+    if code not in {0, NOTHING_NEW}:
+        return code
+    return 0 if options.exit_zero else ALARM
 
 
 def _retrain({% if cookiecutter.serving == "none" %}_{% else %}options{% endif %}: argparse.Namespace) -> int:
-    from . import retrain
+    from . import training
 
-    return retrain.run({% if cookiecutter.serving != "none" %}options.log{% endif %})
+    return training.run({% if cookiecutter.serving != "none" %}options.log{% endif %})
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from {{ cookiecutter.package }}.registry import ModelVersion
 
-    from .drift import ColumnDrift
-    from .log import Log, Logged
+    from .drift import ColumnDrift, Comparison
+    from .log import Files, Log, Logged
     from .performance import Performance
     from .quality import Quality
 
@@ -65,8 +65,9 @@ class Options:
         log: folder of the prediction log, or `s3://bucket/prefix`.
         reports: folder for the reports.
         window: most predictions to look at, the newest ones.
-        min_rows: fewest predictions, and fewest labels, that allow a judgement.
-        share: share of drifted columns from which there is drift, above 0 and up to 1.
+        min_rows: fewest predictions, fewest answers of the champion, and fewest labels of these, that allow
+            a judgement.
+        share: share of drifted features from which there is drift, above 0 and up to 1.
         tolerance: how far the metric may fall below that on the test rows, beyond its uncertainty.
     """
 
@@ -89,15 +90,20 @@ class Skipped:
 class Judged:
     """What drift.json holds.
 
+    What was asked is judged by the newest predictions of whatever version of the model: it tells about the
+    world. Answers and performance are the champion's own.
+
     Attributes:
-        share: share of the columns that drifted; the model's answers count as columns.
+        share: share of the features that drifted.
         drifted: how many.
         drift: whether that share reached its limit.
-        prediction_drift: whether the model's answers drifted.
-        columns: each column's distance.
+        prediction_drift: whether the champion's answers drifted; None until it has given enough of them.
+        columns: the distance of each feature and, as far as they are judged, of the answers.
         quality: each problem that a column could have.
-        performance: None until enough labels are known.
-        rows: how many were compared on each side.
+        performance: None until enough labels of the champion's own predictions are known.
+        labels: how many are known of predictions of the `champion`, and of `other` versions.
+        rows: how many were compared: of the `reference`, and `current`; how many of the current ones the
+            `champion` answered.
         broken_lines: lines of the log that are no prediction.
         model_version: that was judged.
         run_id: of the training run that made it.
@@ -107,10 +113,11 @@ class Judged:
     share: float
     drifted: int
     drift: bool
-    prediction_drift: bool
+    prediction_drift: bool | None
     columns: dict[str, ColumnDrift]
     quality: list[Quality]
     performance: Performance | None
+    labels: dict[str, int]
     rows: dict[str, int]
     broken_lines: int
     model_version: str
@@ -119,7 +126,7 @@ class Judged:
 
     @property
     def alarming(self) -> bool:
-        """Whether a new model is called for: the data drifted, or the answers became worse."""
+        """Whether a new model is called for: the features drifted, or the answers became worse."""
         return self.drift or (self.performance is not None and self.performance.degraded)
 
 
@@ -149,7 +156,7 @@ class Checker:
         self._options = options
         self._log: Log = logs.open_log(options.log)
         self._reference: _Reference | None = None
-        self._thresholds: dict[int, dict[str, float]] = {}
+        self._thresholds: dict[tuple[tuple[str, ...], int], dict[str, float]] = {}
         self._last: tuple[Any, Skipped | Judged] | None = None
 
     def check(self) -> Skipped | Judged:
@@ -164,26 +171,23 @@ class Checker:
         version = self._registry.champion()
         if version is None:
             return Skipped("no model is registered as champion yet: train and register one (make train)")
-        state = (version, self._log.parts(logs.PREDICTIONS), self._log.parts(logs.FEEDBACK))
+        predictions, feedback = self._log.files(logs.PREDICTIONS), self._log.files(logs.FEEDBACK)
+        state = (version, predictions.recent, feedback.recent)
         if self._last is None or self._last[0] != state:
-            self._last = (state, self._judge(version))
+            self._last = (state, self._judge(version, predictions, feedback))
         return self._last[1]
 
-    def _judge(self, version: ModelVersion) -> Skipped | Judged:
+    def _judge(self, version: ModelVersion, predictions: Files, feedback: Files) -> Skipped | Judged:
         options = self._options
-        logged = logs.read(self._log, version.version, options.window)
-        rows = len(logged.features)
+        logged = logs.read(self._log, predictions, feedback, version.version, options.window)
+        rows, answered = len(logged.features), len(logged.answers)
         if rows < options.min_rows:
             notes = f" ({logged.broken} lines of the log are no predictions)" if logged.broken else ""
             return Skipped(
-                f"{options.log} holds {rows} predictions of version {version.version},"
-                f" and {options.min_rows} are needed to judge{notes}"
+                f"{options.log} holds {rows} predictions, and {options.min_rows} are needed to judge{notes}"
             )
         reference = self._reference_of(version)
-        limits = self._thresholds_for(reference.table, rows)
-        current = _table(logged.features, logged.predictions)
-        compared = drift.compare(reference.table, current, CATEGORIES, limits, options.share)
-        answers = [compared.columns[name] for name in (PREDICTION, PROBABILITY) if name in compared.columns]
+        compared = self._compare(reference.table, logged)
         measured = performance.measure(
             reference.fitted,
             logged.labelled,
@@ -196,11 +200,14 @@ class Checker:
             share=compared.share,
             drifted=compared.drifted,
             drift=compared.share >= options.share,
-            prediction_drift=any(column.drifted for column in answers),
-            columns=compared.columns,
+            prediction_drift=(
+                any(column.drifted for column in compared.outputs.values()) if compared.outputs else None
+            ),
+            columns=compared.inputs | compared.outputs,
             quality=quality.assess(reference.rows, logged.features),
             performance=measured,
-            rows={"reference": len(reference.rows), "current": rows},
+            labels={"champion": len(logged.labels), "other": logged.other_labels},
+            rows={"reference": len(reference.rows), "current": rows, "champion": answered},
             broken_lines=logged.broken,
             model_version=version.version,
             run_id=version.run_id,
@@ -210,6 +217,17 @@ class Checker:
         self._write_performance(reference.fitted, logged, measured)
         _write(options.reports / JSON_FILE, json.dumps(asdict(judged), indent=2, ensure_ascii=False) + "\n")
         return judged
+
+    def _compare(self, reference: pd.DataFrame, logged: Logged) -> Comparison:
+        """Compare the rows with the reference, and the answers if there are enough of them."""
+        outputs = [name for name in (PREDICTION, PROBABILITY) if name in reference]
+        current = _table(logged.features, logged.answers)
+        limits = self._limits(reference[list(COMPARED)], len(current))
+        if len(logged.answers) >= self._options.min_rows:
+            limits |= self._limits(reference[outputs], len(logged.answers))
+        else:
+            reference, current = (table.drop(columns=outputs) for table in (reference, current))
+        return drift.compare(reference, current, CATEGORIES, outputs, limits, self._options.share)
 
     def _write_performance(self, fitted: Pipeline, logged: Logged, measured: Performance | None) -> None:
         path = self._options.reports / PERFORMANCE_FILE
@@ -236,20 +254,25 @@ class Checker:
             self._thresholds.clear()
         return self._reference
 
-    def _thresholds_for(self, reference: pd.DataFrame, rows: int) -> dict[str, float]:
+    def _limits(self, reference: pd.DataFrame, rows: int) -> dict[str, float]:
+        """Return the threshold of each of these columns for so many rows."""
         # Rounded down to a power of two, the careful side, so that a growing log doesn't mean new trials.
-        size = 1 << (rows.bit_length() - 1)
-        if size not in self._thresholds:
-            self._thresholds[size] = drift.thresholds(reference, size, CATEGORIES)
-        return self._thresholds[size]
+        asked = tuple(map(str, reference)), 1 << (rows.bit_length() - 1)
+        if asked not in self._thresholds:
+            self._thresholds[asked] = drift.thresholds(reference, asked[1], CATEGORIES)
+        return dict(self._thresholds[asked])
 
 
 def _table(features: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """Return features and answers side by side, labels as text: JSON doesn't keep every type apart."""
-    table = features[list(COMPARED)].reset_index(drop=True)
+    """Return features and answers side by side, labels as text: JSON doesn't keep every type apart.
+
+    Args:
+        features: numbered from 0.
+        answers: to all of them, or to those with their numbers.
+    """
+    table = features[list(COMPARED)].copy()
     for name in CATEGORICAL:
         table[name] = _harmless(table[name])
-    answers = answers.reset_index(drop=True)
     if TASK == "classification":
         table[PREDICTION] = _harmless(answers["prediction"].map(str))
         table[PROBABILITY] = answers["probability"].astype(float)

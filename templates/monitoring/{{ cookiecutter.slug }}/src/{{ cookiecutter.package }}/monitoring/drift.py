@@ -44,20 +44,27 @@ class ColumnDrift:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All columns, and Evidently's report to look at."""
+    """Both sides' columns, and Evidently's report to look at.
 
-    columns: dict[str, ColumnDrift]
+    Attributes:
+        inputs: the drift of each feature.
+        outputs: that of the model's answers.
+        html: the report.
+    """
+
+    inputs: dict[str, ColumnDrift]
+    outputs: dict[str, ColumnDrift]
     html: str
 
     @property
     def drifted(self) -> int:
-        """Number of drifted columns."""
-        return sum(column.drifted for column in self.columns.values())
+        """Number of drifted features."""
+        return sum(column.drifted for column in self.inputs.values())
 
     @property
     def share(self) -> float:
-        """Share of the columns that drifted, 0 to 1."""
-        return self.drifted / len(self.columns) if self.columns else 0.0
+        """Share of the features that drifted, 0 to 1."""
+        return self.drifted / len(self.inputs) if self.inputs else 0.0
 
 
 def thresholds(reference: pd.DataFrame, rows: int, categorical: Collection[str]) -> dict[str, float]:
@@ -98,6 +105,7 @@ def compare(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     categorical: Collection[str],
+    outputs: Collection[str],
     limits: Mapping[str, float],
     share: float,
 ) -> Comparison:
@@ -107,8 +115,9 @@ def compare(
         reference: the rows that the model was trained on.
         current: the rows to judge, with the same columns.
         categorical: the columns that hold categories.
+        outputs: the columns that hold the model's answers. A row may have none.
         limits: each column's threshold, from `thresholds`.
-        share: share of drifted columns that the report calls drift.
+        share: share of drifted features that the report calls drift.
 
     Returns:
         Every column that holds anything on either side. One that is empty on one side has drifted altogether.
@@ -120,14 +129,19 @@ def compare(
         for name in reference.columns
         if known[name] != seen[name]
     }
-    own_limits = {name: limit for name, limit in limits.items() if name in both}
-    result = _run(reference[both], current[both], categorical, own_limits, share)
+    own_limits = {name: limits.get(name, SMALLEST_THRESHOLD) for name in both}
+    result = _run(reference[both], current[both], categorical, outputs, own_limits, share)
     for metric in result.dict()["metrics"]:
         config = metric["config"]
         if config["type"].endswith(":ValueDrift"):
             score, limit = float(metric["value"]), float(config["threshold"])
             columns[config["column"]] = ColumnDrift(score, limit, config["method"], drifted=score >= limit)
-    return Comparison({name: columns[name] for name in reference.columns if name in columns}, _html(result))
+    ordered = {name: columns[name] for name in reference.columns if name in columns}
+    return Comparison(
+        inputs={name: column for name, column in ordered.items() if name not in outputs},
+        outputs={name: column for name, column in ordered.items() if name in outputs},
+        html=_html(result),
+    )
 
 
 def performance_report(actual: pd.Series, prediction: pd.Series, *, classes: bool) -> str:
@@ -177,12 +191,14 @@ def _run(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     categorical: Collection[str],
+    outputs: Collection[str],
     limits: Mapping[str, float],
     share: float,
 ) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report
+        from evidently.metrics import ValueDrift
         from evidently.presets import DataDriftPreset, DataSummaryPreset
 
         names = list(reference.columns)
@@ -190,16 +206,29 @@ def _run(
             numerical_columns=[name for name in names if name not in categorical],
             categorical_columns=[name for name in names if name in categorical],
         )
+        # Distances for any number of rows: with p-values, many rows make any difference "significant".
+        numbers, categories = "wasserstein", "jensenshannon"
+        features = [name for name in names if name not in outputs]
         preset = DataDriftPreset(
+            columns=features,
             drift_share=share,
-            # Distances for any number of rows: with p-values, many rows make any difference "significant".
-            num_method="wasserstein",
-            cat_method="jensenshannon",
+            num_method=numbers,
+            cat_method=categories,
             num_threshold=SMALLEST_THRESHOLD,
             cat_threshold=SMALLEST_THRESHOLD,
             per_column_threshold=dict(limits),
         )
-        return Report([preset, DataSummaryPreset()]).run(
+        answers = [
+            ValueDrift(
+                column=name,
+                method=categories if name in categorical else numbers,
+                threshold=limits[name],
+            )
+            for name in names
+            if name in outputs
+        ]
+        # Where all features are dates, there is none to compare.
+        return Report([*([preset] if features else []), *answers, DataSummaryPreset()]).run(
             current_data=Dataset.from_pandas(current, data_definition=definition),
             reference_data=Dataset.from_pandas(reference, data_definition=definition),
         )

@@ -1,7 +1,9 @@
 """Reading the prediction log: JSON lines in any number of files, in a folder or in an object store.
 
 `predictions-*.jsonl` holds a line for each prediction, `feedback-*.jsonl` a line for each true label that
-became known. The last file of each kind may still grow.
+became known. In a folder the last file of each kind may still grow. In an object store files are complete,
+and their names go on with the time at which they were begun (20240131T120000…): so the newest can be listed
+without all the others, however old the log is.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +31,12 @@ PREDICTIONS = "predictions-*.jsonl"
 FEEDBACK = "feedback-*.jsonl"
 LINES_PER_ROW = 20
 """How many lines are looked at for each row that is wanted, before older files are left alone."""
+RECENT_DAYS = 1
+"""What is listed at each check, today besides; older files are listed only as far back as they are needed."""
+LONGEST_DAYS = 4000
+"""From there back to the beginning everything is listed at once."""
+KEPT_BYTES = 64 << 20
+"""What is remembered of an object store's files: with little traffic they are many, of a few lines each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +48,25 @@ class Part:
     written: float
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The log's files of a kind, as they were found in one look.
+
+    Attributes:
+        recent: the newest, the one written last first; what is new is among them, save a file that could not
+            be sent for days.
+        older: the others, the newest first, found as far as they are asked for; once.
+    """
+
+    recent: list[Part]
+    older: Iterator[Part]
+
+
 class Log(Protocol):
     """A place that holds the log's files."""
 
-    def parts(self, pattern: str) -> list[Part]:
-        """Return the files whose names match, the one written last first."""
+    def files(self, pattern: str) -> Files:
+        """Return the files whose names match."""
 
     def content(self, part: Part) -> bytes:
         """Return a file's content; empty if it is gone by now."""
@@ -50,20 +74,22 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What the log says about a version of the model, the newest first.
+    """What the log says, the newest first: what was asked, and what a version of the model answered.
 
     Attributes:
-        features: of its predictions, in the model's normal form.
-        predictions: the columns `prediction` and `probability`, in the same order.
-        labelled: the features of those predictions whose true label is known.
+        features: of the predictions of whatever version, in the model's normal form, numbered from 0.
+        answers: the version's: the columns `prediction` and `probability`, by the number of the row.
+        labelled: the features of those predictions of the version whose true label is known.
         labels: those labels as they were sent, in the same order.
+        other_labels: how many labels are of predictions of other versions.
         broken: lines that are no prediction, such as one that a crash cut off.
     """
 
     features: pd.DataFrame
-    predictions: pd.DataFrame
+    answers: pd.DataFrame
     labelled: pd.DataFrame
     labels: pd.Series
+    other_labels: int
     broken: int
 
 
@@ -81,15 +107,15 @@ class Folder:
         """Return its path."""
         return str(self._path)
 
-    def parts(self, pattern: str) -> list[Part]:
-        """Return the files whose names match, the one written last first."""
+    def files(self, pattern: str) -> Files:
+        """Return the files whose names match."""
         found = []
         for path in self._path.glob(pattern):
             # The service deletes its oldest file whenever it likes.
             with contextlib.suppress(FileNotFoundError):
                 state = path.stat()
                 found.append(Part(path.name, state.st_size, state.st_mtime))
-        return _newest_first(found)
+        return Files(_newest_first(found), iter(()))
 
     def content(self, part: Part) -> bytes:
         """Return a file's content; empty if it is gone by now."""
@@ -112,29 +138,42 @@ class Bucket:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._bucket, self._prefix = s3.split(uri)
+        self._kept: dict[Part, bytes] = {}
+        self._kept_bytes = 0
 
     def __str__(self) -> str:
         """Return its address."""
         return self._uri
 
-    def parts(self, pattern: str) -> list[Part]:
-        """Return the objects whose names match, the one written last first.
+    def files(self, pattern: str) -> Files:
+        """Return the objects whose names match.
 
         Raises:
-            StoreError: the store can't be reached, or refuses.
+            StoreError: the store can't be reached, or refuses; `older` raises it when it is asked for more.
         """
+        begin = _day(RECENT_DAYS)
+        return Files(self._between(pattern, begin, None), self._older(pattern, begin))
+
+    def _older(self, pattern: str, end: str) -> Iterator[Part]:
+        days = RECENT_DAYS
+        while end:
+            days *= 4
+            begin = _day(days) if days < LONGEST_DAYS else ""
+            yield from self._between(pattern, begin, end)
+            end = begin
+
+    def _between(self, pattern: str, begin: str, end: str | None) -> list[Part]:
+        """Return the objects of the days from `begin` to the one before `end`, the one written last first."""
+        start = self._prefix + pattern.partition("*")[0]
+        found = []
         with s3.errors(f"listing {self._uri}"):
-            client = s3.connect()
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + pattern.partition("*")[0]
-            )
-            found = [
-                Part(
-                    entry["Key"].removeprefix(self._prefix), entry["Size"], entry["LastModified"].timestamp()
-                )
-                for page in pages
-                for entry in page.get("Contents", [])
-            ]
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=start, StartAfter=start + begin):
+                entries = page.get("Contents", [])
+                inside = [entry for entry in entries if end is None or entry["Key"] < start + end]
+                found += [_part(entry, self._prefix) for entry in inside]
+                if len(inside) < len(entries):
+                    break
         return _newest_first([part for part in found if fnmatchcase(part.name, pattern)])
 
     def content(self, part: Part) -> bytes:
@@ -143,14 +182,27 @@ class Bucket:
         Raises:
             StoreError: the store can't be reached, or refuses.
         """
+        content = self._kept.pop(part, None)
+        if content is None:
+            content = self._fetch(part)
+            self._kept_bytes += len(content)
+        self._kept[part] = content  # as the last one: those before it were asked for earlier
+        while self._kept_bytes > KEPT_BYTES:
+            self._kept_bytes -= len(self._kept.pop(next(iter(self._kept))))
+        return content
+
+    def _fetch(self, part: Part) -> bytes:
         with s3.errors(f"reading {self._uri}/{part.name}"):
-            client = s3.connect()
             try:
-                answer = client.get_object(Bucket=self._bucket, Key=self._prefix + part.name)
-            except client.exceptions.NoSuchKey:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + part.name)
+            except self._client.exceptions.NoSuchKey:
                 return b""
             content: bytes = answer["Body"].read()
             return content
+
+    @cached_property
+    def _client(self) -> Any:
+        return s3.connect()
 
 
 def open_log(address: str) -> Log:
@@ -186,11 +238,13 @@ def write(address: str, lines: list[dict[str, Any]]) -> None:
     (folder / name).write_bytes(content)
 
 
-def read(log: Log, version: str, window: int) -> Logged:
-    """Return what is known about a version of the model.
+def read(log: Log, predictions: Files, feedback: Files, version: str, window: int) -> Logged:
+    """Return what was asked lately, and what is known about a version's answers.
 
     Args:
         log: where to read.
+        predictions: its files of predictions.
+        feedback: its files of labels.
         version: of the model.
         window: most predictions and most labels to return, the newest ones.
 
@@ -198,35 +252,45 @@ def read(log: Log, version: str, window: int) -> Logged:
         StoreError: the store can't be reached, or refuses.
         OSError: a file can't be read.
     """
-    actual = _actual(log, window)
+    actual = _actual(log, feedback, window)
     rows: list[dict[str, Any]] = []
     labelled: list[dict[str, Any]] = []
     labels: list[Any] = []
-    broken = 0
-    for line in _lines(log, PREDICTIONS, window * LINES_PER_ROW):
+    others = broken = 0
+    for line in _lines(log, predictions, window * LINES_PER_ROW):
         row = _parse(line)
         if row is None:
             broken += 1
             continue
-        if row["model_version"] != version:
-            continue
         if len(rows) < window:
             rows.append(row)
-        if (label := actual.pop(row["id"], None)) is not None:
+        if (label := actual.pop(row["id"], None)) is None:
+            pass
+        elif row["model_version"] == version:
             labelled.append(row)
             labels.append(label)
+        else:
+            others += 1
         if len(rows) == window and not actual:
             break
-    predictions = pd.DataFrame(
-        {name: [row.get(name) for row in rows] for name in ("prediction", "probability")}
+    own = {number: row for number, row in enumerate(rows) if row["model_version"] == version}
+    return Logged(
+        features=_features(rows),
+        answers=pd.DataFrame(
+            {name: [row.get(name) for row in own.values()] for name in ("prediction", "probability")},
+            index=list(own),
+        ),
+        labelled=_features(labelled),
+        labels=pd.Series(labels, dtype=object),
+        other_labels=others,
+        broken=broken,
     )
-    return Logged(_features(rows), predictions, _features(labelled), pd.Series(labels, dtype=object), broken)
 
 
-def _actual(log: Log, window: int) -> dict[str, Any]:
+def _actual(log: Log, feedback: Files, window: int) -> dict[str, Any]:
     """Return the newest true labels by the ids of their predictions."""
     found: dict[str, Any] = {}
-    for line in _lines(log, FEEDBACK, window * LINES_PER_ROW):
+    for line in _lines(log, feedback, window * LINES_PER_ROW):
         if len(found) == window:
             break
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
@@ -240,9 +304,9 @@ def _features(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return data.features(pd.DataFrame([row["features"] for row in rows], columns=list(FEATURES)))
 
 
-def _lines(log: Log, pattern: str, limit: int) -> Iterator[bytes]:
+def _lines(log: Log, files: Files, limit: int) -> Iterator[bytes]:
     """Give up to `limit` lines, the newest first."""
-    for part in log.parts(pattern):
+    for part in chain(files.recent, files.older):
         for line in reversed(log.content(part).splitlines()):
             if limit == 0:
                 return
@@ -257,6 +321,15 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return row if complete and {"model_version", "prediction"} <= row.keys() else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _day(days_ago: int) -> str:
+    """Return how the names of the files of a day go on after their kind."""
+    return f"{datetime.now(UTC) - timedelta(days=days_ago):%Y%m%d}"
+
+
+def _part(entry: dict[str, Any], prefix: str) -> Part:
+    return Part(entry["Key"].removeprefix(prefix), entry["Size"], entry["LastModified"].timestamp())
 
 
 def _newest_first(parts: list[Part]) -> list[Part]:

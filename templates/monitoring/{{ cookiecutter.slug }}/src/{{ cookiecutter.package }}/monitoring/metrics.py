@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import prometheus_client as prometheus
 
 from .check import Judged, Skipped
+from .retrain import NOTHING_NEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +29,16 @@ class Receipts:
             registry=self.registry,
         )
         self._retrains = prometheus.Counter(
-            "monitor_retrains", "Retraining commands by result.", ["result"], registry=self.registry
+            "monitor_retrains",
+            "Retraining commands by result: succeeded, unchanged where nothing was new, or failed.",
+            ["result"],
+            registry=self.registry,
         )
         self._retraining = self._gauge("monitor_retraining", "1 while a retraining command runs, else 0.")
         # So that rates exist before the first of each.
         for result in ("started", "running", "repeated", "failed", "ignored"):
             self._alerts.labels(result)
-        for result in ("succeeded", "failed"):
+        for result in ("succeeded", "unchanged", "failed"):
             self._retrains.labels(result)
 
     def alerted(self, result: str) -> None:
@@ -47,7 +51,7 @@ class Receipts:
 
     def retrained(self, code: int) -> None:
         """Count a retraining command that ended with this exit code."""
-        self._retrains.labels("failed" if code else "succeeded").inc()
+        self._retrains.labels({0: "succeeded", NOTHING_NEW: "unchanged"}.get(code, "failed")).inc()
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -63,17 +67,21 @@ class Metrics(Receipts):
     def __init__(self) -> None:
         super().__init__()
         self._share = self._gauge(
-            "drift_share", "Share of the columns that drifted; NaN before a first judgement."
+            "drift_share", "Share of the features that drifted; NaN before a first judgement."
         )
         self._detected = self._gauge("drift_detected", "1 when the share is at or above its limit, else 0.")
         self._prediction = self._gauge(
-            "drift_prediction_detected", "1 when the model's answers drifted, else 0."
+            "drift_prediction_detected",
+            "1 when the model's answers drifted, else 0; nothing until it has given enough of them.",
+            "version",
         )
         self._score = self._gauge("drift_column_score", "Distance from the training data.", "column")
         self._threshold = self._gauge(
             "drift_column_threshold", "Score from which a column drifted.", "column"
         )
-        self._rows = self._gauge("drift_rows", "Rows compared.", "side")
+        self._rows = self._gauge(
+            "drift_rows", "Rows compared: reference, current, and current ones of the champion.", "side"
+        )
         self._model = self._gauge("drift_model_info", "1 for the model version judged.", "version")
         self._quality = self._gauge(
             "quality_problem_share", "Share of the rows that have a problem.", "column", "problem"
@@ -90,7 +98,9 @@ class Metrics(Receipts):
         self._test_score = self._gauge(
             "performance_test_score", "The metric on the model's test rows.", "metric"
         )
-        self._labels = self._gauge("performance_labels", "Labels that the score was measured on.")
+        self._labels = self._gauge(
+            "performance_labels", "Known labels of the champion's predictions, and of others'.", "model"
+        )
         self._unknown = self._gauge(
             "performance_unknown_labels", "Labels of classes that the model doesn't have."
         )
@@ -121,11 +131,14 @@ class Metrics(Receipts):
         self._checks.labels("drift" if outcome.drift else "none").inc()
         self._share.set(outcome.share)
         self._detected.set(outcome.drift)
-        self._prediction.set(outcome.prediction_drift)
+        if outcome.prediction_drift is not None:
+            self._prediction.labels(outcome.model_version).set(outcome.prediction_drift)
         self._model.labels(outcome.model_version).set(1)
         self._broken.set(outcome.broken_lines)
         for side, rows in outcome.rows.items():
             self._rows.labels(side).set(rows)
+        for answered_by, labels in outcome.labels.items():
+            self._labels.labels(answered_by).set(labels)
         for name, column in outcome.columns.items():
             self._score.labels(name).set(column.score)
             self._threshold.labels(name).set(column.threshold)
@@ -137,7 +150,6 @@ class Metrics(Receipts):
             self._performance.labels(measured.metric).set(measured.score)
             self._error.labels(measured.metric).set(measured.standard_error)
             self._test_score.labels(measured.metric).set(measured.test_score)
-            self._labels.set(measured.rows)
             self._unknown.set(measured.unknown_labels)
             self._degraded.set(measured.degraded)
 
@@ -148,11 +160,11 @@ class Metrics(Receipts):
     def _forget(self) -> None:
         """Drop what was said about a model or columns that may be gone."""
         self._share.set(float("nan"))
-        for flag in (self._detected, self._prediction, self._degraded, self._problems, self._broken):
-            flag.set(0)
-        for count in (self._labels, self._unknown):
-            count.set(0)
+        for number in (self._detected, self._degraded, self._problems, self._broken, self._unknown):
+            number.set(0)
         for gauge in (
+            self._prediction,
+            self._labels,
             self._score,
             self._threshold,
             self._rows,

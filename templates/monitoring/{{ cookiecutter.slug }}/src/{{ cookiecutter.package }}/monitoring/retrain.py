@@ -11,10 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-{%- if cookiecutter.serving != "none" %}
-from datetime import UTC, datetime, timedelta
-{%- endif %}
 from typing import TYPE_CHECKING, Any, Literal
+
+from {{ cookiecutter.package }}.pipelines import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,10 +21,9 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", __package__, "retrain")
-{% if cookiecutter.serving != "none" -%}
-COLLECTED = timedelta(days=90)
-"""How far back labelled predictions are looked for."""
-{% endif -%}
+NOTHING_NEW = 4
+"""The exit code of a command that had nothing new to train on."""
+LIMIT_SECONDS = settings.RUN_SECONDS + 3600.0  # a run of the pipeline is ended before that
 Answer = Literal["started", "running", "repeated", "failed"]
 
 
@@ -38,6 +36,7 @@ class Retrainer:
             included.
         state: file that remembers the starts.
         on_end: told the exit code of each command that ended, in a thread of its own.
+        limit_seconds: after which a command is ended.
     """
 
     def __init__(
@@ -46,11 +45,13 @@ class Retrainer:
         cooldown_seconds: float,
         state: Path,
         on_end: Callable[[int], None] = lambda _: None,
+        limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
         self._command = list(command)
         self._cooldown_seconds = cooldown_seconds
         self._state = state
         self._on_end = on_end
+        self._limit_seconds = limit_seconds
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -100,8 +101,14 @@ class Retrainer:
                 break
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        code = process.wait()
-        LOGGER.log(logging.ERROR if code else logging.INFO, "%s ended with %d", self._command, code)
+        try:
+            code = process.wait(self._limit_seconds)
+        except subprocess.TimeoutExpired:
+            LOGGER.error("%s is ended: it ran for %.0f s", self._command, self._limit_seconds)  # noqa: TRY400
+            self.stop()
+            code = process.wait()
+        done = code in {0, NOTHING_NEW}
+        LOGGER.log(logging.INFO if done else logging.ERROR, "%s ended with %d", self._command, code)
         self._process = None
         self._on_end(code)
 
@@ -118,47 +125,3 @@ class Retrainer:
             self._state.write_text(json.dumps(starts), encoding="utf-8")
         except OSError as error:
             LOGGER.error("a restart will forget this retraining: %s", error)  # noqa: TRY400
-
-
-{% if cookiecutter.serving == "none" %}def run() -> int:
-    """Train anew, and let the gate decide: on the Kubeflow server in `KFP_ENDPOINT` if it is set, else here.
-
-    The server trains on the data that was published last.
-
-    Returns:
-        The exit code: 0 done (a refusal by the gate included) or submitted, else 1.
-
-    Raises:
-        DataError: there is no data here.
-    """
-    from {{ cookiecutter.package }} import intake
-    from {{ cookiecutter.package }}.pipelines.__main__ import main as pipelines
-
-    if os.environ.get("KFP_ENDPOINT"):
-        return pipelines(["submit", "--data-version", "latest"])
-    intake.start()
-    return pipelines(["run"])
-{%- else %}def run(log: str) -> int:
-    """Train anew, and let the gate decide: on the Kubeflow server in `KFP_ENDPOINT` if it is set, else here.
-
-    Here, labelled predictions first become training data. The server trains on the data that was published
-    last.
-
-    Args:
-        log: the prediction log: a folder or `s3://bucket/prefix`.
-
-    Returns:
-        The exit code: 0 done (a refusal by the gate included) or submitted, else 1.
-
-    Raises:
-        DataError: the labelled predictions break the schema.
-        StoreError: the log is in an object store that can't be reached.
-    """
-    from {{ cookiecutter.package }}.pipelines.__main__ import main as pipelines
-    from {{ cookiecutter.package }}.serving.collect import collect
-
-    if os.environ.get("KFP_ENDPOINT"):
-        return pipelines(["submit", "--data-version", "latest"])
-    print(collect(log, datetime.now(UTC) - COLLECTED))
-    return pipelines(["run"])
-{%- endif %}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import logging
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from .metrics import Receipts
     from .retrain import Retrainer
 
+LOGGER = logging.getLogger(__name__)
 Answer = tuple[int, str, bytes]
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -74,6 +77,12 @@ class Server(ThreadingHTTPServer):
                 f"can't listen on {host} port {port}: {error}",
                 "choose another port with --port, or --port 0 for any free one",
             ) from None
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002, the base class's
+        """Log what went wrong with a request; that a client went away or fell silent is no news."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            LOGGER.error("a request failed", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):

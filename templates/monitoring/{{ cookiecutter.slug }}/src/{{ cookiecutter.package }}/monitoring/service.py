@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from {{ cookiecutter.package }}.errors import ProjectError
 
-from .check import Checker, Judged, Skipped
+from .check import COMPARED, Checker, Judged, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,22 +104,38 @@ def describe(outcome: Skipped | Judged) -> str:
     """Say what a check found, in a line."""
     if isinstance(outcome, Skipped):
         return f"nothing to judge: {outcome.reason}"
-    excess = {
-        name: column.score / column.threshold for name, column in outcome.columns.items() if column.drifted
-    }
-    names = sorted(excess, key=lambda name: -excess[name])
-    found = f"{outcome.drifted} of {len(outcome.columns)} columns drifted (share {outcome.share:.2f})"
-    where = f"{outcome.rows['current']} predictions of version {outcome.model_version}"
-    which = f": {', '.join(names)}" if names else ""
-    verdict = "drift" if outcome.drift else "no drift"
-    parts = [f"{verdict}: {found} in {where}{which}"]
+    parts = [_inputs(outcome)]
     if problems := [problem for problem in outcome.quality if problem.found]:
         listed = (f"{one.column} {one.problem.replace('_', ' ')} {one.share:.0%}" for one in problems)
         parts.append(f"data quality: {', '.join(listed)}")
-    if (measured := outcome.performance) is not None:
+    return "; ".join([*parts, _answers(outcome), *_performance(outcome)])
+
+
+def _inputs(judged: Judged) -> str:
+    features = {name: column for name, column in judged.columns.items() if name in COMPARED}
+    excess = {name: column.score / column.threshold for name, column in features.items() if column.drifted}
+    names = sorted(excess, key=lambda name: -excess[name])
+    which = f": {', '.join(names)}" if names else ""
+    found = f"{judged.drifted} of {len(features)} features drifted (share {judged.share:.2f})"
+    verdict = "drift" if judged.drift else "no drift"
+    return f"{verdict}: {found} in {judged.rows['current']} predictions{which}"
+
+
+def _answers(judged: Judged) -> str:
+    whose = f"{judged.rows['champion']} answers of version {judged.model_version}"
+    if judged.prediction_drift is None:
+        return f"{whose} are too few to judge them yet"
+    return f"{whose} {'drifted' if judged.prediction_drift else 'are as in training'}"
+
+
+def _performance(judged: Judged) -> list[str]:
+    own, others = judged.labels["champion"], judged.labels["other"]
+    rest = [f"{others} labels are of other versions' answers"] if others else []
+    if (measured := judged.performance) is not None:
         score = f"{measured.metric} {measured.score:.4f} ± {measured.standard_error:.4f}"
         change = "worse than" if measured.degraded else "against"
-        parts.append(
-            f"{score} on {measured.rows} labels, {change} {measured.test_score:.4f} on the test rows"
-        )
-    return "; ".join(parts)
+        test = f"{change} {measured.test_score:.4f} on the test rows"
+        return [f"{score} on {measured.rows} labels, {test}", *rest]
+    if own or others:
+        return [f"{own} labels of its answers don't allow to judge its performance yet", *rest]
+    return []
