@@ -31,7 +31,8 @@ def test_the_same_training_in_another_process_gives_the_same_files(trained, tmp_
     """Else each training would be a new version, though nothing is new about it."""
     params = asdict(trained.params) | {"cross_validation": {"folds": 0}}
     Path("params.json").write_text(json.dumps(params))
-    code = "import sys; from pathlib import Path; from {{ cookiecutter.package }} import config, stages; "
+    code = "from {{ cookiecutter.package }} import config, stages\n"
+    code += "from pathlib import Path\nimport sys\n"
     code += "stages.train(Path(sys.argv[1]), Path('models'), config.load(Path('params.json')))"
     subprocess.run([sys.executable, "-c", code, trained.prepared], check=True, timeout=300)
     for name in ("model/model.skops", "baseline/model.skops", "model/model.json", "model/reference.parquet"):
