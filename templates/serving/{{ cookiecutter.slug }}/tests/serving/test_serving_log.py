@@ -43,6 +43,38 @@ def test_files_have_a_size_and_a_number(tmp_path, wait_until):
     assert numbers(tmp_path)[-1] == 99
 
 
+def test_two_services_may_share_a_folder(tmp_path, wait_until):
+    idle = open_log(tmp_path)
+    idle.append([{"n": 0}])
+    wait_until(lambda: idle.counts.written == 1)
+    busy = open_log(tmp_path, file_bytes=5, files=2)
+    busy.append([{"n": number} for number in range(1, 9)])
+    busy.stop()
+    assert numbers(tmp_path) == [0, 8]
+    idle.append([{"n": 9}])
+    idle.stop()
+    assert numbers(tmp_path) == [0, 9, 8]
+
+
+def test_the_oldest_file_goes_first_whichever_service_began_earlier(tmp_path, wait_until):
+    one, other = open_log(tmp_path, file_bytes=5, files=3), open_log(tmp_path, file_bytes=5, files=3)
+    for number, log in enumerate((other, one) * 3):
+        log.append([{"n": number}])
+        wait_until(lambda: 0 == one.counts.backlog == other.counts.backlog)  # noqa: B023, within this turn
+    one.stop()
+    other.stop()
+    assert numbers(tmp_path) == [3, 4, 5]
+
+
+def test_rows_that_are_deleted_before_they_are_uploaded_are_counted(tmp_path):
+    log = open_log(tmp_path, file_bytes=20, files=2, file_seconds=60)
+    log.append([{"n": number} for number in range(10)])
+    log.stop()
+    kept = numbers(tmp_path)
+    assert kept == list(range(10 - len(kept), 10))
+    assert (log.counts.written, log.counts.dropped) == (10, 10 - len(kept))
+
+
 def test_other_files_in_the_folder_are_left_alone(tmp_path):
     (tmp_path / "notes.jsonl").write_text("mine")
     log = open_log(tmp_path, file_bytes=20, files=2)
@@ -71,6 +103,15 @@ def test_a_disk_that_fails_costs_rows_but_never_blocks(tmp_path, wait_until):
     log.append([{"n": 2}])
     log.stop()
     assert numbers(folder) == [2]
+
+
+def test_a_row_that_can_not_be_written_costs_itself_alone(tmp_path, wait_until):
+    log = open_log(tmp_path)
+    log.append([{"n": object()}])
+    wait_until(lambda: log.counts.dropped == 1)
+    log.append([{"n": 2}])
+    log.stop()
+    assert numbers(tmp_path) == [2]
 
 
 def test_memory_is_bounded_while_the_disk_is_slow(tmp_path, monkeypatch, wait_until):

@@ -1,11 +1,14 @@
 """The logs: JSON lines, written by a thread of its own so that no request waits for the disk.
 
-Every process writes files of its own, named by start time, process and number. Nothing is ever appended to a
-file that an earlier process left behind, whose last line may be cut off.
+Every process writes files of its own, named by when they were begun, process and number. Nothing is ever
+appended to a file that an earlier process left behind, whose last line may be cut off. Services may share a
+folder: whoever writes a file, sends or deletes it holds a lock on it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import threading
@@ -18,11 +21,10 @@ from typing import IO, TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LOGGER = logging.getLogger(__name__)
-OPEN = ".part"
-"""Ends the name of a file that is to be uploaded, until it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,23 @@ class LogCounts:
     backlog: int
 
 
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[IO[bytes] | None]:
+    """Give a file that nobody writes any more, and keep it from all others; None if somebody has it, or it went.
+
+    A lock and not the process's number in the name: in containers that share a folder all numbers are 1.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it a moment ago may have deleted it.
+            free = os.fstat(file.fileno()).st_nlink > 0
+        except OSError:
+            free = False
+        yield file if free else None
+
+
 class RotatingLog:
     """Appends rows to files in a folder, bounded in memory and on disk.
 
@@ -41,11 +60,11 @@ class RotatingLog:
         folder: where the files go; created when the first row is written.
         name: begins the files' names.
         file_bytes: size at which a new file begins.
-        files: most files of this name in the folder, those of earlier processes included; the oldest are
-            deleted.
+        files: most files of this name in the folder, those of other processes included; the oldest that
+            nobody has open are deleted.
         backlog_rows: most rows waiting in memory; further ones are dropped, and counted.
-        file_seconds: age at which a new file begins. Files are then for uploading, and get their final
-            name only when they are complete. None: files are read where they are, while they grow.
+        file_seconds: age at which a new file begins. Files are then for uploading, and the rows of one that
+            is deleted before are lost, and counted. None: files are read where they are, while they grow.
     """
 
     def __init__(
@@ -64,10 +83,8 @@ class RotatingLog:
         self._backlog_rows = backlog_rows
         self._file_seconds = file_seconds
         self._name = name
-        self._stem = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}"
         self._number = 0
         self._file: IO[bytes] | None = None
-        self._path = folder
         self._begun = 0.0
         self._waiting: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()
@@ -130,40 +147,60 @@ class RotatingLog:
         return max(self._begun + self._file_seconds - time.monotonic(), 0)
 
     def _write(self, rows: list[dict[str, Any]]) -> int:
-        """Return how many rows reached the file."""
-        written = 0
+        """Return how many rows are safe in a file; nothing that goes wrong ends the thread."""
+        safe = 0
         try:
-            for row in rows:
+            for number, row in enumerate(rows, 1):
                 file = self._file or self._open()
                 file.write(to_json(row) + b"\n")
-                written += 1
                 if file.tell() >= self._file_bytes:
+                    file.flush()
+                    safe = number
                     self._close()
             if self._file is not None:
                 self._file.flush()
-        except OSError as error:
+        except Exception as error:
             if not self._failing:
                 LOGGER.error("the log in %s can't be written: %s", self._folder, error)  # noqa: TRY400
             self._failing = True
             self._close()
-            return 0
+            return safe
         self._failing = False
-        return written
+        return len(rows)
 
     def _open(self) -> IO[bytes]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._number += 1
-        self._path = self._folder / f"{self._stem}-{self._number:06d}.jsonl"
-        self._file = self._open_path().open("xb")
+        while True:
+            self._number += 1
+            begun = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z"
+            name = f"{self._name}-{begun}-{os.getpid()}-{self._number:06d}.jsonl"
+            file = (self._folder / name).open("xb")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Between these two steps another process may have taken it for one that was left behind.
+            if os.fstat(file.fileno()).st_nlink > 0:
+                break
+            file.close()
+        self._file = file
         self._begun = time.monotonic()
-        for path in sorted(self._folder.glob(f"{self._name}-*.jsonl*"))[: -self._files]:
-            if self._file_seconds is not None:
-                LOGGER.error("%s was deleted before it could be uploaded: the folder is full", path.name)
-            path.unlink(missing_ok=True)
-        return self._file
+        self._make_room()
+        return file
 
-    def _open_path(self) -> Path:
-        return self._path if self._file_seconds is None else self._path.with_name(self._path.name + OPEN)
+    def _make_room(self) -> None:
+        paths = sorted(self._folder.glob(f"{self._name}-*.jsonl"))
+        excess = len(paths) - self._files
+        for path in paths:
+            if excess <= 0:
+                return
+            with claimed(path) as file:
+                if file is None:
+                    continue
+                lost = 0 if self._file_seconds is None else sum(1 for _ in file)
+                path.unlink()
+            excess -= 1
+            if lost:
+                LOGGER.error("%s: %d rows were deleted, not yet uploaded: the folder is full", path, lost)
+                with self._changed:
+                    self._dropped += lost
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -171,7 +208,5 @@ class RotatingLog:
             return
         try:
             file.close()
-            if self._file_seconds is not None:
-                self._open_path().replace(self._path)
         except OSError as error:
             LOGGER.error("the log's last lines are lost: %s", error)  # noqa: TRY400

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from {{ cookiecutter.package }}.errors import StoreError
 
-from .log import OPEN
+from .log import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,6 @@ class Uploads:
 
     def start(self) -> None:
         """Begin, with what earlier processes left."""
-        for path in self._folder.glob(f"*.jsonl{OPEN}"):
-            if not _is_being_written(path):
-                path.replace(path.with_name(path.name.removesuffix(OPEN)))
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 20.0) -> None:
@@ -53,34 +50,32 @@ class Uploads:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.wait(min(PAUSE_SECONDS * 2 ** min(failures, 10), SLOWEST_RETRY_SECONDS)):
-            failures = 0 if self._send(quiet=failures > 0) else failures + 1
-        self._send(quiet=False)
+            failures = 0 if self._send_all(quiet=failures > 0) else failures + 1
+        self._send_all(quiet=False)
 
-    def _send(self, *, quiet: bool) -> bool:
-        """Whether everything that is complete was sent."""
+    def _send_all(self, *, quiet: bool) -> bool:
+        """Whether everything that is complete was sent; nothing that goes wrong ends the thread."""
+        sent = True
         for path in sorted(self._folder.glob("*.jsonl")):
             try:
-                self._store.put(path)
-                path.unlink(missing_ok=True)
-            except StoreError as error:
-                if not path.exists():  # made room for newer ones meanwhile
+                self._send(path)
+            except Exception as error:
+                if not path.exists():  # somebody took it away meanwhile
                     continue
+                sent = False
                 self._failed()
                 if not quiet:
                     LOGGER.error("%s could not be sent, and is kept: %s", path.name, error)  # noqa: TRY400
-                return False
-        return True
+                if isinstance(error, StoreError):  # further files would only wait for the same store
+                    break
+        return sent
 
-
-def _is_being_written(path: Path) -> bool:
-    """Whether the process that a file's name tells is another one, and alive."""
-    pid = int(path.name.rsplit("-", 2)[1])
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    def _send(self, path: Path) -> None:
+        """Send a file and delete it, unless somebody writes it, sends it or has deleted it."""
+        with claimed(path) as file:
+            if file is None:
+                return
+            # A process that died as it began a file has left it empty.
+            if os.fstat(file.fileno()).st_size:
+                self._store.put(path)
+            path.unlink(missing_ok=True)
