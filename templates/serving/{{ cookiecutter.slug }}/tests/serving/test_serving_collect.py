@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -69,12 +70,19 @@ def test_labelled_predictions_become_rows_once(tracked, logged, records):
 
 
 def test_predictions_that_fit_no_more_and_files_that_are_too_old_are_left_out(tracked, logged, records):
+    # Labels, however late they came, of predictions that nobody wants any more.
+    for path in Path("logs").glob("predictions-*"):
+        os.utime(path, (0, datetime(2026, 1, 9, tzinfo=UTC).timestamp()))
     assert collect("logs", datetime(2026, 1, 10, tzinfo=UTC)).rows == 0
     other = {"id": "a" * 32, "time": "2026-01-01", "features": {"gone": 1}}
     write("predictions-20260102T000000.000000Z-1-000001.jsonl", [other, "[]\n", "null\n"])
     label = {"id": "a" * 32, "time": "2026-01-02", "actual": logged[0]}
     write("feedback-20260121T000000.000000Z-1-000001.jsonl", [label, "7\n"])
     assert collect("logs", LONG_AGO).lost == 2
+
+
+def test_a_file_that_was_begun_long_ago_and_still_grows_is_read(tracked, logged):
+    assert collect("logs", datetime.now(UTC) - timedelta(days=1)).rows == len(logged)
 
 
 @pytest.mark.skipif(not any(column.kind == "category" for column in COLUMNS), reason="no column holds text")

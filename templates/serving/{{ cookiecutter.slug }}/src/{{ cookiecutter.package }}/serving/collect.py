@@ -6,6 +6,7 @@ column that training doesn't read: the data itself knows what was collected, and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def collect(log: str, since: datetime, folder: Path = data.RAW) -> Collected:
 
     Args:
         log: the log's folder, or s3://bucket/prefix.
-        since: older files of the log are not read; needs a time zone.
+        since: files of the log that were written before are not read; needs a time zone.
         folder: the tracked data.
 
     Raises:
@@ -119,8 +120,7 @@ def _collected(folder: Path) -> set[str]:
 
 def _rows(log: str, kind: str, since: datetime) -> Iterator[dict[str, Any]]:
     """Give the rows of one kind; a line that a crash cut off is left out."""
-    after = f"{kind}-{since.astimezone(UTC):{STAMP}}"
-    for line in _lines(log, kind, after):
+    for line in _lines(log, kind, since.astimezone(UTC)):
         try:
             row = json.loads(line)
         except ValueError:
@@ -129,9 +129,10 @@ def _rows(log: str, kind: str, since: datetime) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _lines(log: str, kind: str, after: str) -> Iterator[bytes]:
+def _lines(log: str, kind: str, since: datetime) -> Iterator[bytes]:
     if (store := S3Folder.of(log)) is not None:
-        for name in store.names(after):
+        # What is uploaded was begun a minute before, as its name tells.
+        for name in store.names(f"{kind}-{since:{STAMP}}"):
             if name.startswith(f"{kind}-") and name.endswith(".jsonl"):
                 yield from store.lines(name)
         return
@@ -139,6 +140,9 @@ def _lines(log: str, kind: str, after: str) -> Iterator[bytes]:
     if not folder.is_dir():
         raise DataError(f"{folder} isn't a folder: nothing was logged yet", "is PREDICTION_LOG right?")
     for path in sorted(folder.glob(f"{kind}-*.jsonl")):
-        if path.name >= after:
-            with path.open("rb") as file:
-                yield from file
+        # The service deletes its oldest file whenever it likes.
+        with contextlib.suppress(FileNotFoundError):
+            # A file that was begun long ago may grow to this day.
+            if path.stat().st_mtime >= since.timestamp():
+                with path.open("rb") as file:
+                    yield from file
