@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-import uvicorn
 
 from {{ cookiecutter.package }} import config, data, model
 from {{ cookiecutter.package }}.registry import ModelVersion
 from {{ cookiecutter.package }}.schema import COLUMNS, FEATURES, TARGET, Feature
-from {{ cookiecutter.package }}.serving.server import configuration
+from {{ cookiecutter.package }}.serving.server import Server
 from {{ cookiecutter.package }}.serving.service import Service
 from {{ cookiecutter.package }}.serving.settings import Settings
 
@@ -79,6 +78,9 @@ class Client:
     def get(self, path: str) -> Answer:
         return self._ask("GET", path, None, {})
 
+    def ask(self, method: str, path: str) -> Answer:
+        return self._ask(method, path, None, {})
+
     def post(self, path: str, body: Any) -> Answer:
         """Send an object as JSON, or bytes as they are but called JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
@@ -95,10 +97,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def _serve(settings: Settings, registry: MemoryRegistry) -> Iterator[Client]:
+def _serve(settings: Settings, registry: MemoryRegistry, send_buffer: int | None = None) -> Iterator[Client]:
     service = Service(settings, registry)
-    server = uvicorn.Server(configuration(service))
+    server = Server(service)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        if send_buffer is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         thread = threading.Thread(target=server.run, args=([listener],))
         service.start()
         thread.start()

@@ -127,9 +127,19 @@ def test_too_many_records_are_refused(steady, records):
 def test_other_requests_get_a_plain_answer_in_json(steady, records):
     assert steady.post_untyped("/predict", json.dumps(records[0]).encode()).status == 415
     assert steady.get("/predict").status == 405
+    assert steady.ask("OPTIONS", "/predict").status == 405
+    assert steady.ask("POST", "/healthz").status == 405
     assert steady.get("/nothing").json() == {"detail": "Not Found"}
+    assert steady.get("/predict/").status == steady.get("/healthz/").status == 404
     assert steady.get("/predict").headers["Allow"]
     assert steady.get("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/"])
+def test_a_head_is_a_get_without_its_body(steady, path):
+    answer = steady.ask("HEAD", path)
+    assert (answer.status, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"] == steady.get(path).headers["Content-Type"]
 
 
 def test_a_failure_inside_is_a_plain_500(client, records, monkeypatch, wait_until):
@@ -177,6 +187,7 @@ def test_a_restart_keeps_the_log(serve, settings, registry, records, wait_until,
 
 def test_metrics_count_what_happened(client, records, wait_until):
     client.post("/predict", {"records": records})
+    client.post("/feedback", {})
     for number in range(5):
         client.get(f"/invented/{number}")
     written = f"serving_log_rows_total{LOG} {float(len(records))}"
@@ -185,6 +196,9 @@ def test_metrics_count_what_happened(client, records, wait_until):
     assert 'serving_http_requests_total{method="POST",route="/predict",status="200"} 1.0' in metrics
     assert 'serving_http_requests_total{method="GET",route="other",status="404"} 5.0' in metrics
     assert 'serving_http_request_duration_seconds_count{route="/predict"} 1.0' in metrics
+    assert 'serving_http_requests_total{method="POST",route="/feedback",status="422"} 1.0' in metrics
+    # What was refused is counted, and not timed.
+    assert 'serving_http_request_duration_seconds_count{route="/feedback"}' not in metrics
     assert 'serving_model_info{model="model",version="1"} 1.0' in metrics
     assert "serving_model_loaded 1.0" in metrics
     assert f"serving_log_dropped_total{LOG} 0.0" in metrics

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
-{%- if cookiecutter.tracking %}
-import shutil
-{%- endif %}
-import signal
 import socket
 import subprocess
 import sys
@@ -18,53 +12,14 @@ import pytest
 
 from {{ cookiecutter.package }}.serving.server import listen
 
-POST = b"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n"
-QUICK = 0.4
-"""Seconds: on a busy machine too, yet less than any time-out set for these tests."""
+from .wire import QUICK, ask, chunk, get, headers, read_answer
+
 MEGABYTE = b" " * 1_000_000
 
 
 @pytest.fixture
 def port(steady) -> int:
     return steady.port
-
-
-def read_answer(connection: socket.socket) -> tuple[int, dict]:
-    answer = b""
-    with contextlib.suppress(ConnectionError):
-        while b"\r\n\r\n" not in answer or len(answer.split(b"\r\n\r\n", 1)[1]) < length(answer):
-            chunk = connection.recv(65_536)
-            if not chunk:
-                break
-            answer += chunk
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split()[1]) if head else 0, json.loads(body) if body else {}
-
-
-def length(answer: bytes) -> int:
-    found = re.search(rb"content-length: (\d+)", answer.lower())
-    return int(found.group(1)) if found else 0
-
-
-def ask(port: int, *parts: bytes, pause: float = 0.0) -> tuple[int, dict, float]:
-    """Send the parts, whatever comes back meanwhile; return status, body and the seconds it took."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        started = time.monotonic()
-        with contextlib.suppress(ConnectionError):
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(pause)
-        status, body = read_answer(connection)
-        return status, body, time.monotonic() - started
-
-
-def headers(**fields: object) -> bytes:
-    lines = [f"{name.replace('_', '-')}: {value}\r\n".encode() for name, value in fields.items()]
-    return POST + b"".join(lines) + b"\r\n"
-
-
-def chunk(content: bytes) -> bytes:
-    return f"{len(content):x}\r\n".encode() + content + b"\r\n"
 
 
 def test_a_length_beyond_the_bound_is_refused_before_the_body(port):
@@ -81,6 +36,34 @@ def test_a_client_that_sends_it_all_the_same_still_gets_the_answer(port):
 def test_chunks_are_counted(port):
     status, _, _ = ask(port, headers(Transfer_Encoding="chunked"), *[chunk(MEGABYTE[:60_000])] * 4)
     assert status == 413
+
+
+def test_a_chunked_request_within_the_bounds_is_answered(port, records):
+    content = json.dumps(records[0]).encode()
+    parts = [chunk(content[:50]), chunk(content[50:]), b"0\r\n\r\n"]
+    status, body, _ = ask(port, headers(Transfer_Encoding="chunked"), *parts)
+    assert (status, len(body["predictions"])) == (200, 1)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+@pytest.mark.parametrize("offered", ["h2c", "websocket"])
+def test_another_protocol_is_an_offer_that_is_not_taken(port, records, offered, pause):
+    """As `curl --http2` makes it, in one piece and in several."""
+    content = json.dumps(records[0]).encode()
+    head = headers(Connection="Upgrade, HTTP2-Settings", Upgrade=offered, Content_Length=len(content))
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head[:-20])
+        time.sleep(pause)
+        connection.sendall(head[-20:])
+        time.sleep(pause)
+        connection.sendall(content + get("/healthz"))
+        status, body = read_answer(connection)
+        assert (status, len(body["predictions"])) == (200, 1)
+        assert read_answer(connection)[0] == 200
+
+
+def test_a_proxy_is_what_it_is_not(port):
+    assert ask(port, b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere\r\n\r\n")[0] == 400
 
 
 @pytest.mark.parametrize("value", ["-1", "abc", "1, 2", "99999999999999999999999"])
@@ -113,7 +96,7 @@ def test_a_silent_connection_is_closed(port):
 
 def test_a_second_request_on_a_connection_has_a_clock_too(port):
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
+        connection.sendall(get("/healthz"))
         assert read_answer(connection)[0] == 200
         connection.sendall(b"GET /heal")
         assert read_answer(connection)[0] == 408
@@ -124,6 +107,19 @@ def test_endless_headers_are_refused(port):
     assert (status, seconds < QUICK) == (431, True)
 
 
+@pytest.mark.parametrize("line", [b"X-Header: %s", b"%s: value"])
+def test_large_headers_are_refused_in_one_piece_too(port, line):
+    request = get("/healthz")[:-2] + line % (b"y" * 70_000) + b"\r\n\r\n"
+    status, body, _ = ask(port, request)
+    assert (status, body) == (431, {"detail": "the headers are too large"})
+    assert ask(port, b"GET /" + b"y" * 70_000 + b" HTTP/1.1\r\nHost: service\r\n\r\n")[0] == 431
+
+
+def test_a_large_body_is_no_large_header(port):
+    content = b" " * 90_000 + b"{}"
+    assert ask(port, headers(Content_Length=len(content)) + content)[0] == 422
+
+
 def test_bytes_that_are_not_http_are_refused(port):
     assert ask(port, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")[0] == 400
 
@@ -132,29 +128,10 @@ def test_slow_clients_do_not_keep_others_out(port):
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
     for connection in slow:
         connection.sendall(headers(Content_Length=100) + b"{")
-    status, _, seconds = ask(port, b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
+    status, _, seconds = ask(port, get("/healthz"))
     assert (status, seconds < QUICK) == (200, True)
     for connection in slow:
         connection.close()
-
-
-def test_sigterm_finishes_the_request_in_flight_and_stops_with_0(tmp_path{% if cookiecutter.tracking %}, tables{% endif %}):
-{%- if cookiecutter.tracking %}
-    shutil.copyfile(tables, tmp_path / "mlflow.db")
-{%- endif %}
-    command = [sys.executable, "-m", "{{ cookiecutter.package }}.serving", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
-        assert found is not None
-        with socket.create_connection(("127.0.0.1", int(found.group(1))), timeout=30) as connection:
-            connection.sendall(headers(Content_Length=2, Expect="100-continue"))
-            assert b" 100 " in connection.recv(1000)
-            process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-            connection.sendall(b"{}")
-            assert read_answer(connection)[0] == 422
-        assert process.wait(30) == 0
 
 
 def test_small_answers_are_sent_at_once():

@@ -60,7 +60,7 @@ def test_the_oldest_file_goes_first_whichever_service_began_earlier(tmp_path, wa
     one, other = open_log(tmp_path, file_bytes=5, files=3), open_log(tmp_path, file_bytes=5, files=3)
     for number, log in enumerate((other, one) * 3):
         log.append([{"n": number}])
-        wait_until(lambda: 0 == one.counts.backlog == other.counts.backlog)  # noqa: B023, within this turn
+        wait_until(lambda: 0 == one.counts.backlog == other.counts.backlog)
     one.stop()
     other.stop()
     assert numbers(tmp_path) == [3, 4, 5]

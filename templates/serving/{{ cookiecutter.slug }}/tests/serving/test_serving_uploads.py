@@ -138,7 +138,9 @@ def test_what_a_killed_process_left_is_sent_but_not_what_another_one_writes(
 ):
     program = (
         "import sys, pathlib, time; from {{ cookiecutter.package }}.serving.log import RotatingLog\n"
-        "log = RotatingLog(pathlib.Path(sys.argv[1]), 'predictions', file_bytes=10**6, files=2, backlog_rows=9)\n"
+        "log = RotatingLog(\n"
+        "    pathlib.Path(sys.argv[1]), 'predictions', file_bytes=10**6, files=2, backlog_rows=9\n"
+        ")\n"
         "log.start(); log.append([{'n': 1}])\n"
         "while not log.counts.written: time.sleep(0.01)\n"
         "print('written', flush=True); time.sleep(60)"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 from {{ cookiecutter.package }} import schema
 
 from .feedback import FeedbackPayload, Received  # noqa: TC001, FastAPI reads the annotations
-from .refusals import Problem, Refusal, misfit
-from .requests import Answer, Payload, parse_json
+from .refusals import Problem, Refusal
+from .requests import Answer, Payload, payload_of, require_json
 from .service import THREADS
 
 if TYPE_CHECKING:
@@ -32,34 +32,32 @@ REASONS = {
     413: "Too many bytes or records",
     415: "Not sent as JSON",
     422: "Values that do not fit the schema",
-    503: "No model yet",
+    503: "No model yet, or too many requests at once",
 }
 
 
 def create_app(service: Service) -> FastAPI:
     """Return the application in front of a service."""
-    app = FastAPI(title=schema.TITLE, description=schema.DESCRIPTION, redoc_url=None)
+    app = FastAPI(title=schema.TITLE, description=schema.DESCRIPTION, redoc_url=None, redirect_slashes=False)
     app.include_router(_router(service))
     app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
     return app
 
 
 def _router(service: Service) -> APIRouter:
     router = APIRouter(route_class=_json_route(service.settings.max_rows))
-    threads = anyio.CapacityLimiter(THREADS)
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"description": reason, "model": Problem} for status, reason in REASONS.items()
     }
 
     @router.post("/predict", responses=refusals)
-    async def predict(payload: Payload) -> Answer:
+    def predict(payload: Payload) -> Answer:
         """Predict the target for one record, or for several as {"records": [...]}."""
-        return await run_sync(service.predict, payload, limiter=threads)
+        return service.predict(payload)
 
     @router.post("/feedback", responses=refusals, status_code=202)
-    async def feedback(payload: FeedbackPayload) -> Received:
+    def feedback(payload: FeedbackPayload) -> Received:
         """Take the true label of a prediction, or several as {"labels": [...]}."""
         return service.feedback(payload)
 
@@ -89,28 +87,28 @@ def _router(service: Service) -> APIRouter:
 
 
 def _json_route(max_rows: int) -> type[APIRoute]:
-    """Return a route that takes JSON only, and parses it with bounds."""
+    """Return a route that takes JSON only, parses it with bounds, and leaves all work to a few threads.
 
-    class JsonRequest(Request):
-        parsed: Any = None
-
-        async def json(self) -> Any:
-            return self.parsed
+    FastAPI itself would parse a body and write an answer in the thread that health checks wait for.
+    """
+    threads = anyio.CapacityLimiter(THREADS)
 
     class JsonRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
+            if self.body_field is None:
+                return super().get_route_handler()
+            hints = get_type_hints(self.endpoint, include_extras=True)
+            form: TypeAdapter[Any] = TypeAdapter(hints[self.body_field.name])
 
-            async def handle_json(request: Request) -> Response:
-                parsed = JsonRequest(request.scope, request.receive)
-                if self.body_field is not None:
-                    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-                    if media_type != "application/json":
-                        raise Refusal(415, "send JSON, with the header Content-Type: application/json")
-                    parsed.parsed = parse_json(await parsed.body(), max_rows)
-                return await handle(parsed)
+            def answer(body: bytes) -> Response:
+                content = self.endpoint(payload_of(form, body, max_rows)).model_dump_json()
+                return Response(content, self.status_code or 200, media_type="application/json")
 
-            return handle_json
+            async def handle(request: Request) -> Response:
+                require_json(request.headers.get("content-type", ""))
+                return await run_sync(answer, await request.body(), limiter=threads)
+
+            return handle
 
     return JsonRoute
 
@@ -118,12 +116,6 @@ def _json_route(max_rows: int) -> type[APIRoute]:
 async def _refused(_: Request, refusal: Exception) -> JSONResponse:
     assert isinstance(refusal, Refusal)  # noqa: S101, registered for this type alone
     return JSONResponse(refusal.problem.model_dump(), refusal.status, refusal.headers)
-
-
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101, registered for this type alone
-    # An error's place is "body", the form of the request, then what clients know.
-    return await _refused(request, misfit(error.errors(), skip=2))
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask, Response, jsonify, request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from werkzeug.exceptions import HTTPException
 
 from .feedback import FeedbackPayload
-from .refusals import Refusal, misfit
-from .requests import Payload, parse_json
-from .service import THREADS
+from .refusals import Refusal
+from .requests import Payload, payload_of, require_json
+from .service import QUEUED, THREADS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from .asgi import ASGIApp
+    from .asgi import ASGIApp, Receive, Scope, Send
     from .service import Service
 
 LOGGER = logging.getLogger(__name__)
 PAGES: frozenset[str] = frozenset()
-# Health and metrics are asked for while all processors predict.
-SPARE_THREADS = 4
+# For what is answered at once: health and metrics are asked for while all other threads predict.
+QUICK_THREADS = 2
 
 PREDICTIONS: TypeAdapter[Any] = TypeAdapter(Payload)
 FEEDBACK: TypeAdapter[Any] = TypeAdapter(FeedbackPayload)
@@ -38,12 +38,20 @@ def create_app(service: Service) -> ASGIApp:
     """Return the application in front of a service, as the server takes it."""
     # The two describe the same interfaces in types that differ.
     flask = cast("Any", create_flask(service))
-    return cast("ASGIApp", WSGIMiddleware(flask, workers=THREADS + SPARE_THREADS))
+    working = cast("ASGIApp", WSGIMiddleware(flask, workers=THREADS))
+    quick = cast("ASGIApp", WSGIMiddleware(flask, workers=QUICK_THREADS))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = working if scope.get("path") in QUEUED else quick
+        await chosen(scope, receive, send)
+
+    return app
 
 
 def create_flask(service: Service) -> Flask:
     """Return the application in front of a service."""
     app = Flask(__name__, static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _not_here)
     app.register_error_handler(Exception, _failed)
@@ -89,14 +97,8 @@ def _body(form: TypeAdapter[Any], max_rows: int) -> Any:
     Raises:
         Refusal: it isn't sent as JSON, or doesn't fit.
     """
-    if request.mimetype != "application/json":
-        raise Refusal(415, "send JSON, with the header Content-Type: application/json")
-    value = parse_json(request.get_data(cache=False), max_rows)
-    try:
-        return form.validate_python(value)
-    except ValidationError as error:
-        # An error's place is the form of the request, then what clients know.
-        raise misfit(error.errors(include_context=False, include_url=False), skip=1) from None
+    require_json(request.content_type or "")
+    return payload_of(form, request.get_data(cache=False), max_rows)
 
 
 def _json(model: BaseModel, status: int = 200) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -13,6 +14,8 @@ from {{ cookiecutter.package }}.errors import ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+MOST_DAYS = 36_500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,8 +51,16 @@ def _parser() -> argparse.ArgumentParser:
     help_text = "make training data of the predictions whose true labels have arrived"
     collect = parser.add_subparsers(metavar="").add_parser("collect", help=help_text, description=help_text)
     collect.set_defaults(run=_collect)
-    collect.add_argument("--days", type=float, default=90, help="how far back the log is read (%(default)s)")
+    collect.add_argument("--days", type=_days, default=90, help="how far back the log is read (%(default)s)")
     return parser
+
+
+def _days(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        days = float(text)
+        if 0 < days <= MOST_DAYS:  # nan is neither
+            return days
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of days; give one above 0, up to {MOST_DAYS}")
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ class LogCounts:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[IO[bytes] | None]:
-    """Give a file that nobody writes any more, and keep it from all others; None if somebody has it, or it went.
+    """Give a file that nobody writes any more, and keep it from all others; None if it is in use, or went.
 
     A lock and not the process's number in the name: in containers that share a folder all numbers are 1.
     """
@@ -159,7 +159,7 @@ class RotatingLog:
                     self._close()
             if self._file is not None:
                 self._file.flush()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001, as above
             if not self._failing:
                 LOGGER.error("the log in %s can't be written: %s", self._folder, error)  # noqa: TRY400
             self._failing = True

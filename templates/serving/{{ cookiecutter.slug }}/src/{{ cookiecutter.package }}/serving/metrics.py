@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SHED = ("queue", "memory", "connections", "stopping")
+CLIENT_LEFT = 499
+"""Status under which requests are counted whose client went away before there was an answer, as in nginx."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 {%- if cookiecutter.task == "classification" %}
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
@@ -53,7 +56,7 @@ class Metrics:
         )
         self.latency = prometheus.Histogram(
             "serving_http_request_duration_seconds",
-            "Time from a request's headers to its answer's last byte.",
+            "Time from a request's last byte to its answer, of requests that were answered as asked.",
             ["route"],
             buckets=SECONDS,
             registry=self.registry,
@@ -80,6 +83,14 @@ class Metrics:
             ["prediction"],
             registry=self.registry,
         )
+        self.shed = prometheus.Counter(
+            "serving_http_shed",
+            "Requests refused and connections closed because there were too many, by what was full.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in SHED:
+            self.shed.labels(reason)
         self.upload_failures = prometheus.Counter(
             "serving_log_upload_failures",
             "Attempts to bring a part of the log to the object store that failed.",
@@ -99,9 +110,10 @@ class Metrics:
         )
         self._checked = prometheus.Gauge(
             "serving_registry_last_success_timestamp_seconds",
-            "When the registry was last asked with success.",
+            "When the registry was last asked with success; until then, when the service started.",
             registry=self.registry,
         )
+        self._checked.set_to_current_time()
 
     def model_event(self, event: StoreEvent) -> None:
         """Take note of a look at the registry."""
@@ -155,7 +167,10 @@ class _LogCollector(Collector):
 
 
 class RequestMetrics:
-    """ASGI middleware that counts and times requests.
+    """ASGI middleware that counts requests, and times what the service makes of them.
+
+    The clock runs from a request's last byte to the answer's: how long either is on its way is the client's
+    line. What was refused isn't timed, for it would make a service that refuses much look quick.
 
     Args:
         app: what to measure.
@@ -175,17 +190,29 @@ class RequestMetrics:
             return
         route = scope["path"] if scope["path"] in self._routes else "other"
         method = scope["method"] if scope["method"] in METHODS else "other"
-        started = time.perf_counter()
-        status = 500
+        status = CLIENT_LEFT
+        complete = answered = 0.0
 
-        async def watch(message: Message) -> None:
-            nonlocal status
+        async def watch_request() -> Message:
+            nonlocal complete
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                complete = time.perf_counter()
+            return message
+
+        async def watch_answer(message: Message) -> None:
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
+            answered = time.perf_counter()
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            await self._app(scope, watch_request, watch_answer)
+        except Exception:
+            status = max(status, 500)
+            raise
         finally:
             self._metrics.requests.labels(route, method, str(status)).inc()
-            self._metrics.latency.labels(route).observe(time.perf_counter() - started)
+            if status < 400:  # noqa: PLR2004
+                self._metrics.latency.labels(route).observe(answered - complete)

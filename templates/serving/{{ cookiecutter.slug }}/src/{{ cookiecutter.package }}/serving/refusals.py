@@ -49,15 +49,14 @@ class Refusal(Exception):  # noqa: N818, an answer rather than an error of the s
         self.problem = Problem(detail=detail, errors=list(errors))
 
 
-def misfit(errors: Sequence[Any], skip: int) -> Refusal:
+def misfit(errors: Sequence[Any]) -> Refusal:
     """Name what is wrong with a body, without giving it back: it may be large, or not fit for JSON at all.
 
     Args:
-        errors: what pydantic found.
-        skip: how many parts of an error's place are pydantic's own, such as the form of the request.
+        errors: what pydantic found. Their places begin with the request's form, which clients don't know.
     """
     named = [
-        FieldProblem(where=".".join(map(str, error["loc"][skip:])) or "body", message=error["msg"])
+        FieldProblem(where=".".join(map(str, error["loc"][1:])) or "body", message=error["msg"])
         for error in errors[:MAX_REPORTED_ERRORS]
     ]
     return Refusal(422, "the body does not fit the schema", errors=named)

@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import {% if dates %}AfterValidator, {% endif %}BaseModel, BeforeValidator, Discriminator, Field, Tag, with_config
+from pydantic import (
+{%- if dates %}
+    AfterValidator,
+{%- endif %}
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from {{ cookiecutter.package }}.schema import COLUMNS, FEATURES, NUMERIC
 
-from .refusals import Refusal
+from .refusals import Refusal, misfit
 
 MAX_UNKNOWN_COLUMNS = 50
 WIDEST = len(FEATURES) + MAX_UNKNOWN_COLUMNS
@@ -116,17 +128,36 @@ class Answer(BaseModel):
     predictions: list[Prediction]
 
 
-def parse_json(body: bytes, max_rows: int) -> Any:
-    """Return a body's JSON; what could cost much time is refused before it does.
+def require_json(content_type: str) -> None:
+    """Refuse a body that isn't called JSON.
+
+    Raises:
+        Refusal: 415.
+    """
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "send JSON, with the header Content-Type: application/json")
+
+
+def payload_of(form: TypeAdapter[Any], body: bytes, max_rows: int) -> Any:
+    """Return a body as what a route takes; what could cost much time is refused before it does.
 
     Args:
+        form: of what the route takes: one thing, or several in a batch.
         body: bounded in size by the caller.
         max_rows: how many records the service takes at once.
 
     Raises:
         Refusal: 400, it isn't JSON in UTF-8, or is too deep; 413, it has far more elements than any request
-            needs; 422, a record is far too wide.
+            needs; 422, it doesn't fit, or a record is far too wide.
     """
+    value = _parse_json(body, max_rows)
+    try:
+        return form.validate_python(value)
+    except ValidationError as error:
+        raise misfit(error.errors(include_context=False, include_url=False)) from None
+
+
+def _parse_json(body: bytes, max_rows: int) -> Any:
     allowed = max_rows * (len(FEATURES) + 2) + SPARE_ELEMENTS
     if (found := _elements(body, allowed)) > allowed:
         raise Refusal(413, f"the body has {found} elements: send at most {max_rows} records of plain values")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
+import resource
+import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -13,14 +18,22 @@ from {{ cookiecutter.package }} import registry
 from {{ cookiecutter.package }}.errors import ConfigError
 
 from .app import PAGES, create_app
-from .limits import BodyLimits
+from .limits import RequestLimits
 from .metrics import RequestMetrics
-from .protocol import bounded
-from .service import ROUTES, Service
+from .protocol import Connections, bounded
+from .service import QUEUED, ROUTES, Service
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from .asgi import ASGIApp
+
+
+# Those that the model, the logs and the store take.
+SPARE_FILES = 128
+# What arrived before listening ended needs a moment to be read, or its connection would be reset.
+LAST_REQUESTS_SECONDS = 0.5
 
 
 def run(host: str, port: int) -> int:
@@ -39,7 +52,7 @@ def run(host: str, port: int) -> int:
     settings = Settings.from_environment(os.environ)
     with listen(host, port) as listener:
         service = Service(settings, registry)
-        server = uvicorn.Server(configuration(service))
+        server = Server(service)
         shown = f"[{host}]" if ":" in host else host
         sys.stdout.write(f"Serving on http://{shown}:{listener.getsockname()[1]}\n")
         sys.stdout.flush()
@@ -51,28 +64,84 @@ def run(host: str, port: int) -> int:
     return 0 if server.started else 1
 
 
-def configuration(service: Service) -> uvicorn.Config:
+class Server(uvicorn.Server):
+    """Takes leave before it goes: after SIGTERM it isn't ready, and answers all the same for a while.
+
+    Ctrl-C ends it without that: a person doesn't want to wait for load balancers.
+
+    Args:
+        service: what answers.
+    """
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(_configuration(service))
+        self._service = service
+        self._drains = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Be told to stop."""
+        self._service.stopping = True
+        self._drains |= sig == signal.SIGTERM
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take leave, stop listening, then let the requests in flight finish."""
+        self._service.stopping = True
+        if self._drains:
+            await self._wait(self._service.settings.drain_seconds)
+            for server in self.servers:
+                server.close()
+            await self._wait(LAST_REQUESTS_SECONDS)
+        await super().shutdown(sockets)
+
+    async def _wait(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        # A second Ctrl-C ends it, and only sets a flag.
+        while time.monotonic() < ends and not self.force_exit:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def _configuration(service: Service) -> uvicorn.Config:
     """Return how uvicorn runs the service."""
     settings = service.settings
+    connections = Connections(
+        min(settings.max_connections, _allow_files(settings.max_connections + SPARE_FILES) - SPARE_FILES),
+        header_seconds=settings.header_timeout_seconds,
+        answer_seconds=settings.body_timeout_seconds,
+        closed=service.metrics.shed.labels("connections").inc,
+    )
     return uvicorn.Config(
         _guarded(service),
-        http=bounded(settings.header_timeout_seconds),
+        # In the image there is no other; what is tested is to be what runs there.
+        loop="asyncio",
+        http=bounded(connections),
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
-        limit_concurrency=settings.max_connections,
-        timeout_graceful_shutdown=settings.stop_timeout_seconds,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=math.ceil(settings.stop_timeout_seconds - settings.drain_seconds),
     )
+
+
+def _allow_files(count: int) -> int:
+    """Raise the limit on this process's open files towards a number, and return what it is then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return count if soft == resource.RLIM_INFINITY else soft
 
 
 def _guarded(service: Service) -> ASGIApp:
     """Return the web application behind what holds for every request."""
-    settings = service.settings
-    limited = BodyLimits(
+    limited = RequestLimits(
         create_app(service),
-        max_bytes=settings.max_body_bytes,
-        timeout_seconds=settings.body_timeout_seconds,
+        settings=service.settings,
+        queued=QUEUED,
+        shed=lambda reason: service.metrics.shed.labels(reason).inc(),
+        stopping=lambda: service.stopping,
     )
     return RequestMetrics(limited, metrics=service.metrics, routes=ROUTES | PAGES)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # More threads than processors would only wait for each other: prediction is computation.
 THREADS = max(2, os.cpu_count() or 1)
+QUEUED = frozenset({"/predict", "/feedback"})
+"""Paths whose requests wait for a thread; all others are answered at once."""
 ROUTES = frozenset({"/", "/predict", "/feedback", "/healthz", "/readyz", "/metrics"})
 
 
@@ -38,6 +40,7 @@ class Service:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self.settings = settings
+        self.stopping = False
         store = S3Folder.of(settings.prediction_log)
         folder = settings.log_spool if store else Path(settings.prediction_log)
         self.logs = {
@@ -123,6 +126,8 @@ class Service:
 
     def ready(self) -> tuple[bool, str]:
         """Say whether predictions can be had, and in words why or why not."""
+        if self.stopping:
+            return False, "the service is about to stop"
         return self._store.current is not None, self._store.status
 
     def _require_few(self, count: int, what: str) -> None:

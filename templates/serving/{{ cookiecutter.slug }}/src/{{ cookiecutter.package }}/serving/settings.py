@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from {{ cookiecutter.package }}.errors import ConfigError
 
 from .s3_folder import S3Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 def _setting(default: float, minimum: float) -> Any:
@@ -24,15 +25,22 @@ class Settings:
 
     Attributes:
         prediction_log: where predictions and feedback are logged: a folder, or s3://bucket/prefix.
-        log_spool: folder that holds the log's files until they are in the object store; one for each service.
+        log_spool: folder that holds the log's files until they are in the object store.
         log_upload_seconds: age at which a file is sent there, unless it is full before.
         model_poll_seconds: how often the registry is asked for a new champion.
         max_body_bytes: largest request body.
         max_rows: most records in one request.
-        body_timeout_seconds: time a client has to send its body.
+        max_queue: complete requests that wait for a thread or have one; further ones are answered 503. As
+            many of the largest bodies may be in memory, those that still arrive included.
+        max_connections: beyond it the connection that waits longest for its client is closed for a new one;
+            less where the process may not open as many files.
         header_timeout_seconds: time a client has to send its headers.
-        max_connections: connections served at once; further ones are answered 503.
-        stop_timeout_seconds: time that requests in flight have to finish after SIGTERM.
+        body_timeout_seconds: time a client has to send its body, and to take a large answer.
+        keep_alive_seconds: time that a connection stays open for the next request. It should be longer than a
+            load balancer keeps it, which else sends requests into connections that just close.
+        drain_seconds: time after SIGTERM in which /readyz is 503 and requests are still answered, for load
+            balancers to notice.
+        stop_timeout_seconds: time after SIGTERM, the former included, in which requests in flight finish.
         log_file_bytes: size at which the prediction log starts a new file.
         log_files: most files kept of predictions, and as many of feedback; the oldest is deleted.
         log_backlog_rows: rows held in memory while the disk is slow; further ones are dropped.
@@ -45,9 +53,12 @@ class Settings:
     model_poll_seconds: float = _setting(5.0, 0.05)
     max_body_bytes: int = _setting(1_048_576, 1024)
     max_rows: int = _setting(1000, 1)
-    body_timeout_seconds: float = _setting(10.0, 0.05)
+    max_queue: int = _setting(64, 1)
+    max_connections: int = _setting(2048, 2)
     header_timeout_seconds: float = _setting(10.0, 0.05)
-    max_connections: int = _setting(512, 2)
+    body_timeout_seconds: float = _setting(10.0, 0.05)
+    keep_alive_seconds: int = _setting(75, 1)
+    drain_seconds: float = _setting(5.0, 0)
     stop_timeout_seconds: int = _setting(20, 1)
     log_file_bytes: int = _setting(16_777_216, 4096)
     log_files: int = _setting(64, 2)
@@ -71,12 +82,22 @@ class Settings:
                 values[item.name] = _parse(text, type(item.default), item.metadata.get("minimum"))
             except ValueError as error:
                 problems.append(f"{item.name.upper()} is {text!r}; it must be {error}")
-        log = values.get("prediction_log", "")
-        if log.startswith("s3:") and S3Folder.of(log) is None:
-            problems.append(f"PREDICTION_LOG is {log!r}; it must be a folder, or s3://BUCKET/PREFIX")
+        read = cls(**values)
+        problems += read._problems(environment.get("AWS_ENDPOINT_URL", ""))
         if problems:
             raise ConfigError("; ".join(problems), "correct or unset the variable and start again")
-        return cls(**values)
+        return read
+
+    def _problems(self, endpoint: str) -> Iterator[str]:
+        if self.prediction_log.startswith("s3:") and S3Folder.of(self.prediction_log) is None:
+            yield f"PREDICTION_LOG is {self.prediction_log!r}; it must be a folder, or s3://BUCKET/PREFIX"
+        if endpoint and not _is_address(endpoint):
+            yield f"AWS_ENDPOINT_URL is {endpoint!r}; it must be an address such as http://localhost:9000"
+        if self.drain_seconds >= self.stop_timeout_seconds:
+            yield (
+                f"DRAIN_SECONDS is {self.drain_seconds:g}; it must be less than STOP_TIMEOUT_SECONDS,"
+                f" {self.stop_timeout_seconds}"
+            )
 
 
 def _parse(text: str, kind: type, minimum: float | None) -> Any:
@@ -90,3 +111,11 @@ def _parse(text: str, kind: type, minimum: float | None) -> Any:
     if not minimum <= value < float("inf"):
         raise ValueError(f"{name} of at least {minimum}")
     return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parsed = urlsplit(text)
+        return parsed.scheme in {"http", "https"} and bool(parsed.hostname) and parsed.port != 0
+    except ValueError:  # a port that is none, or brackets that don't match
+        return False

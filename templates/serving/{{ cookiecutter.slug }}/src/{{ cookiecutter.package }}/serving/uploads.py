@@ -59,7 +59,7 @@ class Uploads:
         for path in sorted(self._folder.glob("*.jsonl")):
             try:
                 self._send(path)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001, as above
                 if not path.exists():  # somebody took it away meanwhile
                     continue
                 sent = False
