@@ -48,7 +48,8 @@ def bucket(tmp_path):
 def serving(made, root, environment):
     """The service, told to stop at the end; it has then written down everything."""
     command = [made.python, "-m", f"{made.package}.serving", "--port", "0"]
-    env = {**os.environ, **environment, "PYTHONPATH": str(root / "src"), "MODEL_POLL_SECONDS": "0.5"}
+    quick = {"MODEL_POLL_SECONDS": "0.5", "DRAIN_SECONDS": "0"}
+    env = {**os.environ, **environment, **quick, "PYTHONPATH": str(root / "src")}
     with subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield re.search(r"http://\S+", process.stdout.readline())[0]

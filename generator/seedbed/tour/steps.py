@@ -201,7 +201,7 @@ def _start(tour: Tour, name: str, arguments: list[str], ready: str) -> service.S
 def _replay(tour: Tour, target: service.Service, month: int, rows: int, *, batch: int) -> dict[str, Any]:
     output = tour.python(
         "-m", f"{tour.package}.serving.load", "--url", target.url, "--file", str(tour.months[month]),
-        "--rows", str(rows), "--batch", str(batch), log="load",
+        "--rows", str(rows), "--batch", str(batch), "--concurrency", "1", log="load",
     )  # fmt: skip
     figures: dict[str, Any] = json.loads(output)
     return figures

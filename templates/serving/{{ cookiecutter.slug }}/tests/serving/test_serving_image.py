@@ -45,3 +45,14 @@ def test_what_the_service_imports_is_listed():
     assert {"{{ cookiecutter.serving }}", "sklearn", "skops"} <= needed
     # Several packages may hold a module: the project has some whole, of which the image has a slimmer one.
     assert [name for name in sorted(needed) if listed().isdisjoint(map(normal, known[name]))] == []
+
+
+def test_the_container_that_the_page_shows_keeps_its_log():
+    """Also with an environment that was copied from the example."""
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert re.findall(r"^(?:PREDICTION_LOG|LOG_SPOOL)=", example, re.MULTILINE) == []
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    (volume,) = re.findall(r"^docker run .*--volume \S+:(/\S+) ", page, re.MULTILINE)
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    folders = re.findall(r"\b(?:PREDICTION_LOG|LOG_SPOOL)=(\S+)", dockerfile)
+    assert [Path(folder).is_relative_to(volume) for folder in folders] == [True, True]

@@ -57,6 +57,14 @@ def test_a_model_that_can_not_be_used_never_replaces_a_good_one(registry, tmp_pa
     assert store.status == "serving version 2"
 
 
+def test_another_model_of_the_same_number_is_taken_up(registry):
+    store = ModelStore(registry, poll_seconds=1)
+    assert store.refresh().loaded.version.version == "1"
+    assert store.refresh().loaded is None
+    registry.add("1", *registry.versions["2"][1:], registry.versions["2"][0].sha256)
+    assert store.refresh().loaded.version.sha256 == registry.versions["2"][0].sha256
+
+
 def test_a_registry_that_stays_away_is_asked_less_often(registry):
     asked = []
 

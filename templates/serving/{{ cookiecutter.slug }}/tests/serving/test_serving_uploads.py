@@ -137,7 +137,8 @@ def test_what_a_killed_process_left_is_sent_but_not_what_another_one_writes(
     tmp_path, store, sending, wait_until
 ):
     program = (
-        "import sys, pathlib, time; from {{ cookiecutter.package }}.serving.log import RotatingLog\n"
+        "import sys, pathlib, time\n"
+        "from {{ cookiecutter.package }}.serving.log import RotatingLog\n"
         "log = RotatingLog(\n"
         "    pathlib.Path(sys.argv[1]), 'predictions', file_bytes=10**6, files=2, backlog_rows=9\n"
         ")\n"

@@ -52,6 +52,11 @@ class StoreEvent:
     error: str | None = None
 
 
+def _is_same(one: ModelVersion, other: ModelVersion) -> bool:
+    """Whether two versions are one model: a registry that was made anew counts from 1 again."""
+    return (one.version, one.sha256) == (other.version, other.sha256)
+
+
 class ModelStore:
     """Keeps the champion loaded, by a thread of its own.
 
@@ -117,7 +122,7 @@ class ModelStore:
             if self._current is None:
                 self._status = "no model is registered as champion yet: train and register one (make train)"
             return StoreEvent()
-        if self._current is not None and self._current.version.version == version.version:
+        if self._current is not None and _is_same(self._current.version, version):
             self._status = f"serving version {version.version}"
             return StoreEvent()
         started = time.monotonic()
