@@ -71,6 +71,7 @@ class RequestLimits:
             if await self._arrives(scope, receive, body):
                 await self._hand_on(scope, receive, answer, body)
         except Refusal as refusal:
+            self._release(body)
             await _refuse(refusal, receive, answer, linger=LINGER_FACTOR * self._limit)
         except asyncio.CancelledError:
             # The server's time to stop is up. Whoever still waits is at least told so.
@@ -80,7 +81,7 @@ class RequestLimits:
             too_late = Refusal(503, "the service stops before this request's turn: send it again", SOON)
             await _refuse(too_late, receive, answer, linger=0)
         finally:
-            self._held -= body.size
+            self._release(body)
 
     async def _arrives(self, scope: Scope, receive: Receive, body: _Body) -> bool:
         """Read the body; false when the client went away.
@@ -128,6 +129,11 @@ class RequestLimits:
             raise Refusal(503, "too many requests arrive at once: send this one again in a moment", SOON)
         self._held += len(chunk)
         body.add(chunk)
+
+    def _release(self, body: _Body) -> None:
+        self._held -= body.size
+        body.size = 0
+        body.hand_over()
 
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send, body: _Body) -> None:
         place = int(scope["path"] in self._queued)

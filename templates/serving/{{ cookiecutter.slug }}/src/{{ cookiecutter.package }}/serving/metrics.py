@@ -85,7 +85,7 @@ class Metrics:
         )
         self.shed = prometheus.Counter(
             "serving_http_shed",
-            "Requests refused and connections closed because there were too many, by what was full.",
+            "Requests refused and connections closed for want of room or time, by reason.",
             ["reason"],
             registry=self.registry,
         )
