@@ -53,6 +53,7 @@ ALL_OF_THEM = (
     rule("apps", ["deployments"], ["get", "list", "watch", "patch"]),
     rule("apps", ["replicasets"], ["get", "list", "watch"]),
     rule("", ["pods"], ["get", "list", "watch"]),
+    rule("", ["services/proxy"], ["get"]),
 )
 
 
@@ -90,7 +91,7 @@ def test_who_lacks_the_rights_is_told_which_and_would_be_refused(wanted, as_acco
     whats = {what.partition(" rights that it lacks itself: ")[::2] for what in found(api, demand)}
     in_namespace = "Your account can't give the environment's accounts in namespace {}".format
     assert whats == {
-        (in_namespace(NAMESPACE), "get, list, watch: pods"),
+        (in_namespace(NAMESPACE), "get: services/proxy tracking:5000; get, list, watch: pods"),
         (in_namespace(f"{NAMESPACE}-monitoring"), "get, list, watch: pods"),
         (
             in_namespace(f"{NAMESPACE}-serving"),
@@ -110,8 +111,9 @@ def test_who_lacks_the_rights_is_told_which_and_would_be_refused(wanted, as_acco
         ((rule(RBAC, ["roles"], ["bind"]),), False),
         (ALL_OF_THEM[:2], False),
         ((*ALL_OF_THEM[:2], rule("", ["pods"], ["get", "list"])), False),
+        (ALL_OF_THEM[:3], False),
     ],
-    ids=["escalate and bind", "has them", "escalate alone", "bind alone", "no pods", "not every verb"],
+    ids=["escalate and bind", "has them", "escalate alone", "bind alone", "no pods", "not every verb", "no proxy"],
 )
 def test_the_check_says_what_the_api_server_will_say(wanted, as_account, grant, rules, fine):
     demand = wanted()
@@ -143,7 +145,7 @@ def test_kubeflow_takes_an_account_that_passes_any_right_on(wanted, as_account):
 
 
 def test_nothing_is_said_of_rights_that_nobody_is_given(wanted, as_account):
-    demand = wanted(monitoring="false", serving="false")
+    demand = wanted(monitoring="false", serving="false", tracking="false")
     assert demand.grants == []
     api, _ = as_account(demand)
     assert found(api, demand) == []

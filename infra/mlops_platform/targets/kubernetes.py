@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pulumi_kubernetes as kubernetes
 
 from mlops_platform.components.kubernetes import ingress, kubeconfig, platform
@@ -48,6 +50,7 @@ def build(settings: Settings) -> Outputs:
         store=store,
         registry=registry,
         api_servers=options.api_servers,
+        api_host=urlsplit(api.url).netloc,
     )
     access = Access("access", cluster=cluster, namespaces=namespaces, kubeflow=declared.kubeflow)
     return Outputs(

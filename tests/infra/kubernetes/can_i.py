@@ -59,6 +59,7 @@ CI_MAY = rows(
     ("get list watch", "pods", SERVING, ""),
     ("get create", "services/proxy", KUBEFLOW, "ml-pipeline:8888"),
     ("get create", "services/proxy", KUBEFLOW, "ml-pipeline:http"),
+    ("get", "services/proxy", PLATFORM, "tracking:5000"),
 )  # fmt: skip
 CI_MAY_NOT = rows(
     _CI, False,
@@ -83,7 +84,14 @@ CI_MAY_NOT = rows(
     ("get create", "services/proxy", KUBEFLOW, "ml-pipeline-ui:80"),
     ("get create", "services/proxy", KUBEFLOW, "mysql:3306"),
     ("get create", "services/proxy", KUBEFLOW, ""),
-    ("get create", "services/proxy", PLATFORM, "tracking:5000"),
+    # MLflow is read, and nothing beside it.
+    ("create update patch delete", "services/proxy", PLATFORM, "tracking:5000"),
+    ("get create", "services/proxy", PLATFORM, "tracking"),
+    ("get create", "services/proxy", PLATFORM, "database:5432"),
+    ("get create", "services/proxy", PLATFORM, "store:9000"),
+    ("get create", "services/proxy", PLATFORM, ""),
+    ("get create", "services/proxy", SERVING, "service:8000"),
+    ("get create", "pods/proxy", PLATFORM, ""),
     ("get create", "pods/proxy", KUBEFLOW, ""),
     ("create get", "pods/portforward", KUBEFLOW, ""),
     ("create get", "pods/exec", KUBEFLOW, ""),

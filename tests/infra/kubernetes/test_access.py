@@ -72,7 +72,7 @@ def test_no_right_reaches_beyond_the_namespaces_of_the_environment(objects):
     assert not [o for o in objects if o["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
     roles = [o for o in objects if o["kind"] == "Role"]
     assert {o["metadata"]["namespace"] for o in roles} == {
-        "flights-prod-serving", "kubeflow",
+        "flights-prod", "flights-prod-serving", "kubeflow",
     }  # fmt: skip
     assert not [rule for role in roles for rule in role["rules"] if "*" in {*rule["verbs"], *rule["resources"]}]
 
@@ -90,7 +90,7 @@ def test_no_token_is_mounted_for_any_account(objects):
 
 
 def test_the_rights_follow_the_choices(access):
-    recorded = access(serving="false", pipelines="none", monitoring="false")
+    recorded = access(serving="false", pipelines="none", monitoring="false", tracking="false")
     assert not recorded.all("Role")
     assert not recorded.all("RoleBinding")
     without = [row for row in can_i.ROWS if can_i.can_i(recorded.objects, row)]

@@ -16,6 +16,7 @@ from tests.infra.kubernetes.monitored import (
     variables_of,
 )
 
+from mlops_platform.components.kubernetes.kubeflow.runs import VOLUME
 from mlops_platform.errors import PlatformError
 
 __all__ = ["monitored", "project"]
@@ -121,7 +122,9 @@ def test_a_retraining_is_submitted_to_kubeflow_with_the_image_that_submits_it(mo
     variables = variables_of(container)
     assert variables["KFP_ENDPOINT"] == "http://ml-pipeline.kubeflow.svc:8888"
     assert container["image"] == variables["PIPELINE_IMAGE"] == IMAGE
-    assert variables["PIPELINE_STORAGE_CLASS"] == "fast"
+    # The volume that the environment keeps for runs has its class already, and no cluster's is guessed.
+    assert variables["PIPELINE_VOLUME"] == VOLUME
+    assert "PIPELINE_STORAGE_CLASS" not in variables
     assert container["command"][:4] == ["python", "-m", "flights.monitoring", "receive"]
     assert not {"AWS_ACCESS_KEY_ID", "PREDICTION_LOG"} & variables.keys()
 
@@ -141,6 +144,14 @@ def known_as(monkeypatch):
             monkeypatch.setenv(name, str(value))
 
     return set_variables
+
+
+def test_in_a_kubeflow_elsewhere_a_run_makes_a_volume_of_the_environment_s_class(monitored, known_as):
+    known_as()
+    for values, expected in (({"storageClass": "fast"}, "fast"), ({}, None)):
+        variables = variables_of(container_of(monitored(**ELSEWHERE, **values), "Deployment", "retraining"))
+        assert variables.get("PIPELINE_STORAGE_CLASS") == expected
+        assert "PIPELINE_VOLUME" not in variables
 
 
 def test_a_kubeflow_elsewhere_is_told_who_asks_for_a_retraining(monitored, known_as, tmp_path):

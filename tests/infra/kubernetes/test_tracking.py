@@ -13,12 +13,13 @@ MIGRATION = Path(__file__).parents[3] / "infra/mlops_platform/components/kuberne
 
 @pytest.fixture
 def declared(on_cluster):
-    def run(endpoint="http://store.flights-prod.svc:9000", authority=None, **values):
+    def run(endpoint="http://store.flights-prod.svc:9000", authority=None, api_host="api.example.com:6443", **values):
         def declare(cluster):
             from mlops_platform.components.kubernetes.tracking import Tracking
 
             store = FakeStore(endpoint, authority)
-            return {"url": Tracking("tracking", cluster=cluster, namespace="flights-prod", store=store).url}
+            made = Tracking("tracking", cluster=cluster, namespace="flights-prod", store=store, api_host=api_host)
+            return {"url": made.url}
 
         return on_cluster(declare, **values)
 
@@ -77,6 +78,7 @@ def test_secrets_come_from_secrets(declared):
         ("tracking.flights-prod.svc.cluster.local:5000", True),
         ("127.0.0.1:43210", True),  # a port-forward
         ("localhost:8080", True),
+        ("api.example.com:6443", True),  # CI, whose requests the API server passes on under its own name
         ("tracking.flights-prod.svc.evil.example:5000", False),
         ("evil.example", False),
         ("10.1.2.3:5000", False),
@@ -86,6 +88,17 @@ def test_it_answers_to_its_own_names_only(declared, host, allowed):
     """As MLflow compares them; against web pages that point a name of their own at it."""
     patterns = option(declared(), "allowed-hosts").split(",")
     assert any(fnmatch(host, pattern) for pattern in patterns) is allowed
+
+
+def test_on_eks_the_api_server_s_name_is_known_by_its_region(declared):
+    on_aws = {"target": "aws", "account": "123456789012", "region": "eu-west-1", "context": ""}
+    patterns = option(declared(api_host="", **on_aws), "allowed-hosts").split(",")
+    for host, allowed in {
+        "0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com": True,
+        "0123456789ABCDEF.gr7.us-east-1.eks.amazonaws.com": False,
+        "eu-west-1.eks.amazonaws.com.evil.example": False,
+    }.items():
+        assert any(fnmatch(host, pattern) for pattern in patterns) is allowed, host
 
 
 @pytest.mark.parametrize(("size", "replicas", "workers"), [("small", 1, 1), ("standard", 1, 3), ("ha", 2, 3)])

@@ -19,7 +19,7 @@ CI = "ci"
 
 
 class Access(pulumi.ComponentResource):
-    """What CI may do: deploy the service, submit pipelines, and nothing more.
+    """What CI may do: deploy the service, submit pipelines, read what MLflow knows, and nothing more.
 
     It is outside of the cluster. Where the cluster itself knows who asks, as EKS does, CI is a group of its users.
     Elsewhere it has an account with a token, which nothing renews: it lasts until the environment goes, or until its
@@ -50,6 +50,8 @@ class Access(pulumi.ComponentResource):
             self._grant("deploy", namespaces.serving, rights.DEPLOY)
         if kubeflow is not None:
             self._grant("submit", kubeflow, rights.SUBMIT)
+        if cluster.settings.tracking:
+            self._grant("read", namespaces.platform, rights.READ)
         self.register_outputs({})
 
     @property

@@ -81,7 +81,9 @@ _BETWEEN_PARTS = (
     Flow("alertmanager", "alertmanager", (MESH_PORT,), ("TCP", "UDP")),  # replicas agree on who tells the team
     Flow("alertmanager", Place.ANYWHERE, _RECEIVERS),
     Flow("retraining", Place.PIPELINES, (PIPELINES_PORT,)),
-    Flow(Place.API_SERVER, Place.PIPELINES, (PIPELINES_PORT,)),  # CI's way in, which RBAC guards
+    # CI's ways in, which RBAC guards.
+    Flow(Place.API_SERVER, Place.PIPELINES, (PIPELINES_PORT,)),
+    Flow(Place.API_SERVER, "tracking", (PORTS["tracking"],)),
 )
 _STORE_CLIENTS: tuple[End, ...] = (
     "setup",

@@ -69,7 +69,7 @@ class Network(pulumi.ComponentResource):
         namespaces: whose traffic it is.
         kubeflow: Kubeflow's namespace, if the environment has brought one.
         api_servers: CIDRs from which the API server reaches pods. Without them only one that runs on the pod's own node
-            or uses konnectivity can pass CI's requests on to Kubeflow.
+            or uses konnectivity can pass CI's requests on to Kubeflow and MLflow.
         opts: Pulumi options.
     """
 

@@ -86,6 +86,7 @@ def declare(
     store: Store,
     registry: Registry,
     api_servers: tuple[str, ...],
+    api_host: str = "",
 ) -> Platform:
     """Declare tracking, pipelines, policies, the service, monitoring and what is published.
 
@@ -96,11 +97,13 @@ def declare(
         store: where data and artifacts are.
         registry: where images are.
         api_servers: CIDRs from which the API server reaches pods; empty: none have to be named.
+        api_host: of the API server, with its port if its address has one; empty: `Tracking` says when.
     """
     settings, options = cluster.settings, cluster.options
     tracking_url: pulumi.Output[str] | None = None
     if settings.tracking:
-        tracking_url = Tracking("tracking", cluster=cluster, namespace=namespaces.platform, store=store).url
+        place = namespaces.platform
+        tracking_url = Tracking("tracking", cluster=cluster, namespace=place, store=store, api_host=api_host).url
     pipelines_host: pulumi.Input[str] | None = options.pipelines_host or None
     inside: pulumi.Output[str] | None = None
     if sources.manifests is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_platform.components.kubernetes import layout
-from mlops_platform.components.kubernetes.layout import PIPELINES_PORT
+from mlops_platform.components.kubernetes.layout import PIPELINES_PORT, PORTS
 from mlops_platform.names import namespace_name
 from mlops_platform.settings import Settings
 
@@ -32,6 +32,16 @@ SUBMIT: Rules = [
         "verbs": ["get", "create"],
     },
 ]
+# CI's as well: what is the champion, and what was it trained on. MLflow changes nothing for a GET; what moves the
+# champion or records a run is a POST, and runs of the pipeline do that from inside.
+READ: Rules = [
+    {
+        "api_groups": [""],
+        "resources": ["services/proxy"],
+        "resource_names": [f"tracking:{PORTS['tracking']}"],
+        "verbs": ["get"],
+    },
+]
 
 
 def granted(settings: Settings) -> list[dict[str, Any]]:
@@ -46,6 +56,8 @@ def granted(settings: Settings) -> list[dict[str, Any]]:
     places: list[tuple[str, Rules]] = []
     for purpose in layout.purposes(settings):
         namespace = namespace_name(settings.project, settings.stack, purpose)
+        if purpose == layout.PLATFORM and settings.tracking:
+            places.append((namespace, READ))
         if purpose == layout.SERVING:
             places.append((namespace, DEPLOY))
         if settings.monitoring:

@@ -20,6 +20,7 @@ from mlops_platform.components.kubernetes import (
 from mlops_platform.components.kubernetes.cluster import Cluster
 from mlops_platform.components.kubernetes.database import Database
 from mlops_platform.components.kubernetes.store_access import KeyedStore, StoreAccess
+from mlops_platform.partitions import Partition
 
 COMPONENT = "tracking"
 PORT = layout.PORTS[COMPONENT]
@@ -36,14 +37,16 @@ class Tracking(pulumi.ComponentResource):
     """The MLflow server of an environment, with its database.
 
     Only the server has the store's credentials: clients send and fetch artifacts through it. It asks nobody who they
-    are, so it is never published: network policies say who may reach it, and people come through the cluster's API
-    server.
+    are, so it is never published: network policies say who may reach it, and people and CI come through the cluster's
+    API server.
 
     Args:
         name: Pulumi name.
         cluster: where.
         namespace: that it is put into.
         store: where artifacts go.
+        api_host: of the cluster's API server, with its port if its address has one; empty: it isn't known, as on EKS,
+            which gives each server a name under one that is.
         opts: Pulumi options.
 
     Attributes:
@@ -59,6 +62,7 @@ class Tracking(pulumi.ComponentResource):
         cluster: Cluster,
         namespace: pulumi.Input[str],
         store: KeyedStore,
+        api_host: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mlops:kubernetes:Tracking", name, None, opts)
@@ -88,7 +92,7 @@ class Tracking(pulumi.ComponentResource):
                     "metadata": {"labels": cluster.labels(COMPONENT), "annotations": access.annotations},
                     "spec": {
                         "service_account_name": account,
-                        **_pod(cluster, own, access, _server(cluster, own, namespace, artifacts)),
+                        **_pod(cluster, own, access, _server(cluster, own, namespace, artifacts, api_host)),
                     },
                 },
             },
@@ -103,8 +107,9 @@ class Tracking(pulumi.ComponentResource):
 
 
 def _server(
-    cluster: Cluster, own: Database, namespace: pulumi.Input[str], artifacts: pulumi.Output[str]
+    cluster: Cluster, own: Database, namespace: pulumi.Input[str], artifacts: pulumi.Output[str], api_host: str
 ) -> list[pulumi.Input[str]]:
+    passed_on = api_host or _of_eks(cluster)
     spare = quantities.size(cluster.workload(COMPONENT).memory) - _PARENT_BYTES
     return [
         "server",
@@ -114,7 +119,9 @@ def _server(
         pulumi.Output.concat("--backend-store-uri=", own.address.apply(_for_sqlalchemy)),
         pulumi.Output.concat("--artifacts-destination=", artifacts),
         f"--workers={max(1, spare // _WORKER_BYTES)}",
-        pulumi.Output.concat("--allowed-hosts=", pulumi.Output.from_input(namespace).apply(_allowed_hosts)),
+        pulumi.Output.concat(
+            "--allowed-hosts=", pulumi.Output.from_input(namespace).apply(lambda name: _allowed_hosts(name, passed_on))
+        ),
     ]
 
 
@@ -122,16 +129,26 @@ def _for_sqlalchemy(address: str) -> str:
     return address.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
-def _allowed_hosts(namespace: str) -> str:
+def _of_eks(cluster: Cluster) -> str:
+    """What the names of EKS's API servers in the environment's region look like; empty elsewhere."""
+    if cluster.settings.aws is None:
+        return ""
+    region = cluster.settings.aws.region
+    return f"*.{region}.eks.{Partition.of(region).suffix}"
+
+
+def _allowed_hosts(namespace: str, passed_on: str) -> str:
     # By any other name it is reached through a web page that points its own name here, from somebody's browser. Probes
-    # ask for /health, which is exempt; people come through a port of their own machine.
+    # ask for /health, which is exempt; people come through a port of their own machine. The API server passes requests
+    # on with the name by which it was called itself.
     names = (
         COMPONENT,
         f"{COMPONENT}.{namespace}",
         f"{COMPONENT}.{namespace}.svc",
         f"{COMPONENT}.{namespace}.svc.cluster.local",
     )
-    return ",".join([*(f"{name}:{PORT}" for name in names), "127.0.0.1:*", "localhost:*"])
+    own = [*(f"{name}:{PORT}" for name in names), "127.0.0.1:*", "localhost:*"]
+    return ",".join([*own, *([passed_on] if passed_on else [])])
 
 
 def _pod(cluster: Cluster, own: Database, access: StoreAccess, arguments: list[pulumi.Input[str]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from mlops_platform.components.kubernetes import accounts, layout, pods, service, store_access
 from mlops_platform.components.kubernetes.cluster import Cluster
+from mlops_platform.components.kubernetes.kubeflow.runs import VOLUME
 from mlops_platform.components.kubernetes.monitoring import containers, pipelines_identity
 from mlops_platform.components.kubernetes.monitoring.pipelines_identity import Identity
 from mlops_platform.components.kubernetes.store_access import KeyedStore
@@ -72,7 +73,8 @@ class Monitor(pulumi.ComponentResource):
         self._pull_secret = pull_secret
         self._watch_for_drift(store, tracking_url)
         if pipelines_host is not None:
-            self._retrain(pipelines_host, identity, token)
+            # In the Kubeflow that the environment has brought there is a volume for the data of all runs.
+            self._retrain(pipelines_host, identity, token, volume="" if elsewhere else VOLUME)
         self.register_outputs({})
 
     def _watch_for_drift(self, store: KeyedStore, tracking_url: pulumi.Input[str] | None) -> None:
@@ -95,7 +97,9 @@ class Monitor(pulumi.ComponentResource):
         report = self._pod(account, self._container(DRIFT, check, env, access.mounts), access.volumes)
         self._nightly({**report, "restart_policy": "Never"}, access.annotations)
 
-    def _retrain(self, pipelines_host: pulumi.Input[str], identity: Identity, token: kubernetes.core.v1.Secret) -> None:
+    def _retrain(
+        self, pipelines_host: pulumi.Input[str], identity: Identity, token: kubernetes.core.v1.Secret, *, volume: str
+    ) -> None:
         storage_class = self._cluster.options.storage_class
         known, volumes, mounts = self._known_as(identity)
         variables: dict[str, pulumi.Input[str]] = {
@@ -103,7 +107,8 @@ class Monitor(pulumi.ComponentResource):
             **known,
             "PIPELINE_IMAGE": self._image,
             "ALERT_TOKEN_FILE": f"{_TOKENS}/token",
-            **({"PIPELINE_STORAGE_CLASS": storage_class} if storage_class else {}),
+            **({"PIPELINE_VOLUME": volume} if volume else {}),
+            **({"PIPELINE_STORAGE_CLASS": storage_class} if storage_class and not volume else {}),
         }
         volumes.append({"name": "alert-token", "secret": {"secret_name": token.metadata["name"]}})
         mounts.append({"name": "alert-token", "mount_path": _TOKENS, "read_only": True})
