@@ -163,8 +163,8 @@ def kubeflow(monkeypatch):
 
 
 @pytest.fixture
-def secure(tmp_path, monkeypatch):
-    """The same over TLS, with a certificate that nobody else vouches for; gives the server and it."""
+def certificate(tmp_path):
+    """A certificate that nobody else vouches for: its path, and what a server needs to show it."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed, so no certificate can be made")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
@@ -174,9 +174,16 @@ def secure(tmp_path, monkeypatch):
     subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    return certificate, context
+
+
+@pytest.fixture
+def secure(certificate, monkeypatch):
+    """The same over TLS; gives the server and its certificate."""
+    path, context = certificate
     with serving(Kubeflow(), context) as found:
         monkeypatch.setenv("KFP_ENDPOINT", found.url)
-        yield found, certificate
+        yield found, path
 
 
 class serving:  # noqa: N801 - a context manager, used like a function

@@ -129,6 +129,12 @@ def test_steps_share_a_volume_that_the_run_makes_and_deletes(compiled):
     assert not removed.get("cachingOptions")
 
 
+def test_without_a_class_kubeflow_chooses_one(compiled):
+    """An empty one would be a volume that nothing makes, and the run would wait for it until its end."""
+    specification, _, _ = compiled()
+    assert "storage_class_name" not in tasks(specification)["createpvc"]["inputs"]["parameters"]
+
+
 def test_a_lasting_volume_is_used_as_it_is(compiled):
     specification, executors, _ = compiled("--volume", "team-data")
     assert {"createpvc", "deletepvc"}.isdisjoint(tasks(specification))
@@ -176,7 +182,7 @@ def test_a_model_is_registered_only_if_the_gate_lets_it_pass(compiled):
         ("", "", "standard", ""),
         ("a b", "", "standard", ""),
         ("x", "Team Data", "standard", ""),
-        ("x", "", "", ""),
+        ("x", "", "Fast Disks", ""),
         ("x", "", "standard", "root"),
     ],
 )

@@ -44,6 +44,7 @@ def test_a_run_records_commit_and_data_version(kubeflow, pushed, capsys):
     assert run["runtime_config"]["parameters"] == expected
     shown = capsys.readouterr().out
     assert f"run {identity}\n{kubeflow.url}/#/runs/details/{identity}\n" in shown
+    assert "the storage class standard, unless PIPELINE_VOLUME or PIPELINE_STORAGE_CLASS" in shown
     assert project.head in shown
     assert version in shown
 
@@ -135,6 +136,14 @@ def test_waiting_ends_with_the_run_and_its_outcome(kubeflow, pushed, capsys):
     kubeflow.states = ["RUNNING", "FAILED"]
     assert submit("--wait") == 1
     assert "ended: FAILED" in capsys.readouterr().err
+
+
+def test_waiting_for_a_while_leaves_a_run_that_takes_longer(kubeflow, pushed, capsys):
+    kubeflow.states = ["RUNNING"]
+    assert submit("--wait", "0.001", "--volume", "team-data") == 0
+    shown = capsys.readouterr().out
+    assert "still running" in shown
+    assert "PIPELINE_STORAGE_CLASS" not in shown
 
 
 def test_a_refusing_server_is_one_message_and_code_1(kubeflow, pushed, capsys):

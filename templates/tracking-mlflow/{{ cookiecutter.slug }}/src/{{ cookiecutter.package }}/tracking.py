@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import git, promotion, sources
+from . import cluster, git, promotion, sources
 from .errors import RegistryError
 from .schema import COLUMNS, PROJECT, TASK
 
@@ -43,11 +43,16 @@ def connection() -> Iterator[mlflow.MlflowClient]:
     from mlflow.exceptions import MlflowException
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
+    found = cluster.passage(uri)
+    address = found.url if found else uri
     try:
-        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+        with cluster.lent(found, ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_SERVER_CERT_PATH")):
+            yield MlflowClient(tracking_uri=address, registry_uri=address)
     except MlflowException as error:
         shown = str(error).strip().splitlines()[0]
         hint = "is it running, and is MLFLOW_TRACKING_URI right?"
+        if cluster.is_inside(uri):
+            hint = f"is it running (seedbed status)? {cluster.READING if found else cluster.OUTSIDE}"
         raise RegistryError(f"MLflow at {uri} failed: {shown}", hint) from error
 
 

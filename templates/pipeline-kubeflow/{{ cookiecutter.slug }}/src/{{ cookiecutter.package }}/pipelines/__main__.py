@@ -18,6 +18,7 @@ from {{ cookiecutter.package }}.schema import PROJECT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from {{ cookiecutter.package }}.pipelines.client import Server
     from {{ cookiecutter.package }}.pipelines.settings import Cluster
 
 OUTPUTS = Path(".kfp")
@@ -55,7 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     running = command("run", _run, "run the pipeline on this machine")
     submitting = command("submit", _submit, "start a run of this commit on the server in KFP_ENDPOINT")
     submitting.add_argument("--data-version", help="refuse another data version than this one, or: latest")
-    submitting.add_argument("--wait", action="store_true", help="follow the run; fail if it fails")
+    submitting.add_argument(
+        "--wait",
+        type=float,
+        nargs="?",
+        const=float("inf"),
+        metavar="MINUTES",
+        help="follow the run to its end, or for so long; fail if it fails meanwhile",
+    )
     scheduling = command("schedule", _schedule, "run the pipeline at set times, on the data published last")
     scheduling.add_argument("--cron", required=True, help='six fields, seconds first: "0 0 4 * * 1"')
     scheduling.add_argument("--name", help="takes the place of the schedule of that name")
@@ -93,7 +101,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     for option, variable, default, text in (
         ("--image", "PIPELINE_IMAGE", f"{PROJECT}:latest", "image that the components run in"),
         ("--volume", "PIPELINE_VOLUME", "", "claim of a lasting volume; without it each run makes one"),
-        ("--storage-class", "PIPELINE_STORAGE_CLASS", "standard", "of the volume that a run makes"),
+        ("--storage-class", "PIPELINE_STORAGE_CLASS", "", "of a run's own volume; Kubeflow takes standard"),
         ("--volume-writer", "PIPELINE_VOLUME_WRITER", "", "user that writes to a volume of root's: 0"),
     ):
         shown = f"default: {default or 'none'}, or {variable}"
@@ -139,8 +147,21 @@ def _submit(chosen: argparse.Namespace) -> None:
     print(f"run {run}\n{server.url(run)}")
     print(f"commit {arguments['commit'] or '(unrecorded)'}")
     print(f"data version {arguments['data_version']}", flush=True)
-    if chosen.wait:
-        server.wait(run, lambda state: print(state.lower(), flush=True))
+    if not cluster.volume and not cluster.storage_class:
+        print("volume of the storage class standard, unless PIPELINE_VOLUME or PIPELINE_STORAGE_CLASS is set")
+    if chosen.wait is not None:
+        _follow(server, run, chosen.wait * 60)
+
+
+def _follow(server: Server, run: str, seconds: float) -> None:
+    from {{ cookiecutter.package }}.pipelines import client
+
+    try:
+        server.wait(run, lambda state: print(state.lower(), flush=True), min(seconds, client.WAIT_SECONDS))
+    except client.StillRunningError as error:
+        if seconds >= client.WAIT_SECONDS:
+            raise
+        print(error)
 
 
 def _schedule(chosen: argparse.Namespace) -> None:

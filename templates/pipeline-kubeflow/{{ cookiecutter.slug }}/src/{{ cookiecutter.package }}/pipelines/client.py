@@ -31,6 +31,10 @@ MOST_PAGES = 50
 FINAL = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
 
 
+class StillRunningError(ServerError):
+    """A run takes longer than we wait for it; it goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A recurring run.
@@ -55,8 +59,9 @@ class Server:
     """
 
     def __init__(self, client: Client) -> None:
-        self.host = str(client.configuration.host)
-        with refusals(self.host):
+        self.host = client.address
+        self._client = client
+        with refusals(client):
             try:
                 health = kfp.HealthzServiceApi(client).healthz_service_get_healthz()
             except kfp.ApiException as error:
@@ -84,7 +89,7 @@ class Server:
             arguments: values of its parameters.
         """
         name = f"{PROJECT} {datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')}"
-        with refusals(self.host):
+        with refusals(self._client):
             run = kfp.V2beta1Run(
                 display_name=name,
                 experiment_id=self._experiment(),
@@ -94,8 +99,9 @@ class Server:
             return str(self._runs.run_service_create_run(run=run).run_id)
 
     def url(self, run: str) -> str:
-        """Return the page that shows a run."""
-        return f"{self.host}/#/runs/details/{run}"
+        """Return where a run is shown."""
+        page = f"{connection.PAGES if self._client.passed_on else self.host}/#/runs/details/{run}"
+        return f"{page}, after: {connection.FORWARD}" if self._client.passed_on else page
 
     def wait(self, run: str, tell: Callable[[str], None], seconds: float = WAIT_SECONDS) -> None:
         """Follow a run to its end.
@@ -106,13 +112,14 @@ class Server:
             seconds: how long to wait at most.
 
         Raises:
-            ServerError: it didn't succeed, or didn't end in time.
+            StillRunningError: it didn't end in time.
+            ServerError: it didn't succeed, or the server can't be asked for too long.
         """
         deadline = time.monotonic() + seconds
         state, outages = "", 0
         while time.monotonic() < deadline:
             try:
-                with refusals(self.host):
+                with refusals(self._client):
                     found = self._runs.run_service_get_run(run_id=run)
                 outages = 0
             except ServerError:
@@ -128,9 +135,8 @@ class Server:
                 if state in FINAL:
                     raise ServerError(f"run {run} ended: {state}{_causes(found)}", f"see {self.url(run)}")
             time.sleep(POLL_SECONDS)
-        raise ServerError(
-            f"run {run} is still {state or 'unknown'} after {seconds:.0f} s", f"see {self.url(run)}"
-        )
+        message = f"run {run} is still {state.lower() or 'unknown'} after {seconds:.0f} s, and goes on"
+        raise StillRunningError(message, f"see {self.url(run)}")
 
     def schedule(self, package: Path, arguments: dict[str, Any], cron: str, name: str = SCHEDULE) -> str:
         """Run the pipeline at set times, in place of the schedules of this name; return the new one's id.
@@ -148,7 +154,7 @@ class Server:
             hint = 'Kubeflow counts seconds too: "0 0 4 * * 1" is Mondays at 04:00'
             raise ConfigError(f"{cron!r} hasn't six fields", hint)
         before = [found for found in self.schedules() if found.name == name]
-        with refusals(self.host):
+        with refusals(self._client):
             created = self._schedules.recurring_run_service_create_recurring_run(
                 recurring_run=kfp.V2beta1RecurringRun(
                     display_name=name,
@@ -170,7 +176,7 @@ class Server:
         """Return the project's schedules, by name."""
         found: list[Schedule] = []
         token = ""
-        with refusals(self.host):
+        with refusals(self._client):
             experiment = self._experiment()
             for _ in range(MOST_PAGES):
                 page = self._schedules.recurring_run_service_list_recurring_runs(
@@ -185,19 +191,19 @@ class Server:
     def enable(self, name: str) -> None:
         """Let a schedule start runs again, by its name or id."""
         found = self._find(name)
-        with refusals(self.host):
+        with refusals(self._client):
             self._schedules.recurring_run_service_enable_recurring_run(recurring_run_id=found.id)
 
     def disable(self, name: str) -> None:
         """Let a schedule start no more runs, by its name or id."""
         found = self._find(name)
-        with refusals(self.host):
+        with refusals(self._client):
             self._schedules.recurring_run_service_disable_recurring_run(recurring_run_id=found.id)
 
     def delete(self, name: str) -> None:
         """Remove a schedule, by its name or id; the runs that it started stay."""
         found = self._find(name)
-        with refusals(self.host):
+        with refusals(self._client):
             self._schedules.recurring_run_service_delete_recurring_run(recurring_run_id=found.id)
 
     def _find(self, name: str) -> Schedule:

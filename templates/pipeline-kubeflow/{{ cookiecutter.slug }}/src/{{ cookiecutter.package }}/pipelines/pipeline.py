@@ -141,11 +141,10 @@ def _shared_volume(cluster: Cluster | None) -> Iterator[Any]:
         return
     # Named by the run, so that the exit task knows it without waiting for the task that makes it.
     claim = dsl.PIPELINE_JOB_ID_PLACEHOLDER
+    # An empty name wouldn't be the cluster's default class, but none: such a volume is never made.
+    chosen = {"storage_class_name": cluster.storage_class} if cluster.storage_class else {}
     made = kubernetes.CreatePVC(
-        pvc_name=claim,
-        access_modes=["ReadWriteOnce"],
-        size=settings.VOLUME_SIZE,
-        storage_class_name=cluster.storage_class,
+        pvc_name=claim, access_modes=["ReadWriteOnce"], size=settings.VOLUME_SIZE, **chosen
     )
     removed = kubernetes.DeletePVC(pvc_name=claim)
     for task in (made, removed):

@@ -71,7 +71,8 @@ class Cluster:
         volume: a PersistentVolumeClaim that outlives the run. It keeps the data versions it has seen, and
             lets unchanged steps be cached. Empty: each run makes a volume of its own, and deletes it at its
             end; steps that follow it are never the same as those of another run.
-        storage_class: of the volume that a run makes.
+        storage_class: of the volume that a run makes. Empty: Kubeflow's choice, which is the class "standard"
+            whatever the cluster's default is; Kubeflow (2.17) can't be asked for that one.
         volume_writer: number of the user that the one step that writes to the volume runs as: 0 where a new
             volume belongs to root. Empty: the image's user, as in all other steps.
 
@@ -81,7 +82,7 @@ class Cluster:
 
     image: str
     volume: str = ""
-    storage_class: str = "standard"
+    storage_class: str = ""
     volume_writer: str = ""
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Cluster:
             raise ConfigError(f"{self.volume!r} isn't the name of a PersistentVolumeClaim")
         if self.volume_writer and not self.volume_writer.isdecimal():
             raise ConfigError(f"{self.volume_writer!r} isn't the number of a user", "such as 0")
-        if not self.volume and not _CLAIM.fullmatch(self.storage_class):
+        if self.storage_class and not _CLAIM.fullmatch(self.storage_class):
             raise ConfigError(
                 f"{self.storage_class!r} isn't the name of a storage class", "list them: kubectl get sc"
             )
