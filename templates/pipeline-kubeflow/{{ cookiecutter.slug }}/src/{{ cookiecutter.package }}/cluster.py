@@ -9,7 +9,9 @@ inside of the cluster that is right.
 
 from __future__ import annotations
 
+{% if cookiecutter.tracking -%}
 import contextlib
+{% endif -%}
 import os
 import re
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import {% if cookiecutter.tracking %}Iterator, {% endif %}Mapping
 
 VARIABLES = ("KUBECONFIG_CONTENT", "KUBECONFIG")
 RENEW = (
@@ -27,7 +29,9 @@ RENEW = (
     "or run this by `seedbed forward ENV`"
 )
 OUTSIDE = f"it is inside of a cluster: {RENEW}"
+{%- if cookiecutter.tracking %}
 READING = f"CI's account may read it, and nothing more; if it isn't accepted, {RENEW}"
+{%- endif %}
 _BEARER = "Bearer "
 _INSIDE = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(\.cluster\.local)?")
 _PORTS = {"http": 80, "https": 443}
@@ -92,7 +96,7 @@ def passage(address: str, variables: Mapping[str, str] = os.environ) -> Passage 
     path = f"/api/v1/namespaces/{found['namespace']}/services/{service}/proxy{parts.path.rstrip('/')}"
     return Passage(f"{settings.host}{path}", settings.ssl_ca_cert, settings)
 
-
+{% if cookiecutter.tracking %}
 @contextlib.contextmanager
 def lent(found: Passage | None, names: tuple[str, str]) -> Iterator[None]:
     """Put into variables what a client takes from them by itself, until the block ends.
@@ -113,7 +117,7 @@ def lent(found: Passage | None, names: tuple[str, str]) -> Iterator[None]:
             if value is not None:
                 os.environ[name] = value
 
-
+{% endif %}
 def _inside(address: str) -> re.Match[str] | None:
     try:
         parts = urlsplit(address)

@@ -1,7 +1,9 @@
 """Services inside of a cluster, reached through its API server: by a kubeconfig, and by nothing else."""
 
 import base64
+{%- if cookiecutter.tracking %}
 import json
+{%- endif %}
 import logging
 import os
 import shlex
@@ -75,7 +77,7 @@ def api_server(certificate, tokens):
 
 @pytest.fixture
 def kubeconfig(api_server, tokens, monkeypatch):
-    """One in KUBECONFIG_CONTENT, whose user logs in by a program, as on AWS; gives it and a way to change it."""
+    """One whose user logs in by a program, as on AWS; gives it and a way to change it."""
     log_in = tokens.parent / "log-in"
     expiry = (datetime.now(UTC) + timedelta(minutes=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = LOG_IN.substitute(python=sys.executable, folder=tokens, expiry=expiry, version=VERSION)

@@ -130,7 +130,7 @@ def _refusal(client: Client, error: Any) -> ServerError:
     if error.status == 403:  # noqa: PLR2004
         hint = "has this identity the right to, and is KFP_NAMESPACE its namespace?"
         if client.passed_on:
-            hint = "is it the kubeconfig of CI's account here, and is the environment up to date (seedbed up)?"
+            hint = "is it the kubeconfig of CI's account, and is the environment up to date (seedbed up)?"
         return ServerError(f"{host} doesn't allow it{said}", hint)
     return ServerError(f"{host} refuses: HTTP {error.status}{said}", "is it up (seedbed status)?")
 
