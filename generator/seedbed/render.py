@@ -44,12 +44,13 @@ def render(spec: specs.ProjectSpec, selected: Iterable[layers.Layer], *, into: P
     for layer in selected:
         _render_layer(layer, values, into)
     _copy_infra(into / "infra")
-    for environment in spec.environments:
-        (into / "infra" / f"Pulumi.{environment}.yaml").write_text(stack_file(spec, environment), encoding="utf-8")
-    _write_locks(selected, into)
     own_data = {**_builtins(spec.data), "source": SAMPLE, "encoding": "utf-8"}
-    written = specs.parse({**_builtins(spec), "data": own_data})
-    (into / specs.FILE_NAME).write_text(specs.to_toml(written), encoding="utf-8")
+    text = specs.to_toml(specs.parse({**_builtins(spec), "data": own_data}))
+    (into / specs.FILE_NAME).write_text(text, encoding="utf-8")
+    for environment in spec.environments:
+        content = stack_file(spec, environment, tomllib.loads(text))
+        (into / "infra" / f"Pulumi.{environment}.yaml").write_text(content, encoding="utf-8")
+    _write_locks(selected, into)
 
 
 def context(spec: specs.ProjectSpec) -> dict[str, Any]:

@@ -4,14 +4,22 @@ import itertools
 import json
 import os
 import re
+import runpy
+import shutil
 import subprocess
+import tomllib
 
 import pytest
+import yaml
 from tests import ci_model
 from tests.ci_model import Event
 from tests.unit.test_render import answers
 
 from seedbed import creation
+from seedbed.environments import stack, stack_config
+from seedbed.environments.project import find_project
+from seedbed.errors import InfrastructureError
+from seedbed.toolchain.pulumi_cli import PulumiCli
 
 CODE = ("src/penguin_species/model.py",)
 READY = {
@@ -176,6 +184,30 @@ def test_what_changes_something_outside_takes_turns_and_is_never_broken_off(side
     assert len({gitlab[name][job]["resource_group"] for name, job in jobs}) == len(jobs)
     # GitHub would let a run wait for the approval of another one's release.
     assert "concurrency" not in github["train"]
+
+
+def test_ci_sees_whether_the_stack_s_settings_are_of_the_spec_that_is_there(both, tmp_path, monkeypatch):
+    """What seedbed writes beside the settings is what the project makes of its spec; seedbed brings it up to date."""
+    root = shutil.copytree(both, tmp_path / "project")
+    program = runpy.run_path(str(root / "ci/infrastructure.py"))
+
+    def recorded():
+        return yaml.safe_load((root / "infra/Pulumi.dev.yaml").read_text())["config"][stack_config.SPEC]
+
+    def found():
+        return program["digest"](tomllib.loads((root / "seedbed.toml").read_text()), "dev")
+
+    assert recorded() == found()
+    before = found()
+    spec = root / "seedbed.toml"
+    spec.write_text(spec.read_text().replace("registry_port = 0", "registry_port = 5001"))
+    assert recorded() == before != found()
+    cli = PulumiCli(tmp_path / "pulumi", "3.259.0", "a test")  # the settings come before it is asked
+    monkeypatch.setattr(stack.toolchain, "require", lambda: cli)
+    with pytest.raises(InfrastructureError, match="is not up"):
+        stack.open_stack(find_project(root), "dev", print)
+    assert recorded() == found()
+    assert "5001" in (root / "infra/Pulumi.dev.yaml").read_text()
 
 
 def test_what_changes_something_that_runs_waits_for_an_approval(sides):

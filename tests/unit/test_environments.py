@@ -24,8 +24,8 @@ def test_stack_configuration_follows_the_spec():
         "mlops-platform:project": "flight-delays",
         "mlops-platform:s3Port": "9000",
     }
-    assert "s3Port" not in stack_config.stack_file(spec, "demo")
-    assert "store" not in stack_config.stack_file(spec, "demo")
+    assert "s3Port" not in stack_config.stack_file(spec, "demo", {})
+    assert "store" not in stack_config.stack_file(spec, "demo", {})
     shared = {"store": "s3", "s3_endpoint": "https://s3.acme", "data_bucket": "acme", "registry_port": 5000}
     assert stack_config.stack_config(specs.parse({**SPEC, "environments": {"shared": shared}}), "shared") == {
         "mlops-platform:target": "local",

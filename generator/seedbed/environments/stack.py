@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from seedbed import toolchain
 from seedbed.environments.events import is_provider
 from seedbed.environments.project import Project
-from seedbed.environments.stack_config import CONFIG_KEYS, environment_of, stack_config
+from seedbed.environments.stack_config import CONFIG_KEYS, SPEC, environment_of, spec_digest, stack_config
 from seedbed.environments.state import Runs, latest, secrets_provider, settings_file, stack_settings, state_of
 from seedbed.errors import InfrastructureError, SpecError
+from seedbed.spec import FILE_NAME
+from seedbed.spec_sources import read_toml
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
@@ -208,6 +210,7 @@ def _write_config(project: Project, name: str) -> None:
     wanted = {
         **{key: value for key, value in config.items() if key not in CONFIG_KEYS},
         **stack_config(project.spec, name),
+        SPEC: spec_digest(read_toml(project.root / FILE_NAME), name),
     }
     changed = wanted != config
     if not state_of(project, name).url and not exists(project, name) and content.pop("encryptionsalt", None):

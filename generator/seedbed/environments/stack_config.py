@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from seedbed.errors import SpecError
 from seedbed.spec import Environment, ProjectSpec
 
 PROGRAM = "mlops-platform"
+# The key of the stack's configuration that says of which spec it was made; it is seedbed's, not the program's.
+SPEC = "seedbed:spec"
 # The program's keys that the spec decides, and the key of an [environments.NAME] table that each comes from.
 _OPTIONAL = {
     "store": "store",
@@ -111,7 +116,28 @@ def _for_aws(spec: ProjectSpec, environment: Environment) -> dict[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
-def stack_file(spec: ProjectSpec, name: str) -> str:
-    """The text of Pulumi.<stack>.yaml, as `seedbed new` writes it."""
-    lines = [f"  {key}: {json.dumps(value)}" for key, value in stack_config(spec, name).items()]
+def spec_digest(raw: Mapping[str, Any], name: str) -> str:
+    """Of which spec the configuration of a stack is made, in 16 hexadecimal digits.
+
+    The program never reads the spec, so CI, which only runs the program, has no other way to see that a change of it
+    hasn't come to the configuration. A project's ci/infrastructure.py makes the same of seedbed.toml.
+
+    Args:
+        raw: the content of seedbed.toml.
+        name: the environment's.
+    """
+    counts = [raw.get("project"), raw.get("choices"), raw.get("environments", {}).get(name)]
+    return hashlib.sha256(json.dumps(counts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def stack_file(spec: ProjectSpec, name: str, raw: Mapping[str, Any]) -> str:
+    """The text of Pulumi.<stack>.yaml, as `seedbed new` writes it.
+
+    Args:
+        spec: the project's.
+        name: the environment's.
+        raw: the content of the seedbed.toml that is written beside it.
+    """
+    values = {**stack_config(spec, name), SPEC: spec_digest(raw, name)}
+    lines = [f"  {key}: {json.dumps(value)}" for key, value in values.items()]
     return "config:\n" + "\n".join(lines) + "\n"

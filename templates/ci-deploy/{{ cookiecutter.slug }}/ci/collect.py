@@ -1,8 +1,8 @@
 """Make training data of what the service learned, before a training: `python ci/collect.py`.
 
-Predictions in PREDICTION_LOG whose true labels have arrived are added to the data that the commit names. It is
-pushed to DATA_BUCKET and published as `latest`. What that changes of the commit goes to build/data.patch, for a
-job that commits it; the files here stay the commit's, so that it can still be said what is trained.
+Predictions in PREDICTION_LOG whose true labels have arrived are added to the data that the commit names. The
+result is pushed to DATA_BUCKET and published as `latest`. What that changes of the commit is build/data.patch
+for a job that commits it; the files here stay the commit's, so that it can still be said what is trained.
 """
 
 from __future__ import annotations

@@ -3,25 +3,33 @@
 The variable ENVIRONMENT names it, and with it the Pulumi stack; PULUMI_BACKEND_URL says where its state is
 kept, and PULUMI_CONFIG_PASSPHRASE opens the secrets in it, unless a key on AWS does. `preview` changes
 nothing and writes what it found as Markdown.
+
+What runs is infra/ with infra/Pulumi.<stack>.yaml, which seedbed makes of seedbed.toml. To change that alone
+would be to change nothing here, so it is noticed and refused.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pulumi.automation import OpType, Stack
+    from pulumi.automation import OpType, PulumiCommand, Stack
 
 PROGRAM = Path("infra")
+SPEC = Path("seedbed.toml")
 REPORT = Path("build/infrastructure.md")
 LIMIT = 60_000  # characters of output in the report, so that it fits into a comment
 
@@ -41,10 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     try:
         environment = chosen(os.environ)
+        return preview(environment) if command == "preview" else apply(environment)
     except NotReadyError as error:
         print(f"error: {error}", file=sys.stderr)
+        if command == "preview":
+            report(os.environ.get("ENVIRONMENT", ""), "not looked at", str(error))
         return 1
-    return preview(environment) if command == "preview" else apply(environment)
 
 
 def chosen(variables: Mapping[str, str]) -> str:
@@ -68,7 +78,30 @@ def chosen(variables: Mapping[str, str]) -> str:
         )
     if not content.get("secretsprovider"):
         _require(variables, "PULUMI_CONFIG_PASSPHRASE")
+    _compare(name, config.get("seedbed:spec"))
     return name
+
+
+def _compare(name: str, recorded: str | None) -> None:
+    if recorded is None:
+        print(f"note: whether {name} is as {SPEC} says isn't known: `seedbed preview {name}` writes it down")
+    elif recorded != digest(tomllib.loads(SPEC.read_text(encoding="utf-8")), name):
+        settings = PROGRAM / f"Pulumi.{name}.yaml"
+        raise NotReadyError(
+            f"{SPEC} has changed, and {settings}, which is what counts, is still made of the one of before; "
+            f"run `seedbed preview {name}`, which brings it up to date, and commit {settings}"
+        )
+
+
+def digest(spec: Mapping[str, Any], name: str) -> str:
+    """Return of which spec a stack's settings are made, as seedbed writes it into them.
+
+    Args:
+        spec: the content of seedbed.toml.
+        name: of the environment.
+    """
+    counts = [spec.get("project"), spec.get("choices"), spec.get("environments", {}).get(name)]
+    return hashlib.sha256(json.dumps(counts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _require(variables: Mapping[str, str], *names: str) -> None:
@@ -77,7 +110,11 @@ def _require(variables: Mapping[str, str], *names: str) -> None:
 
 
 def preview(environment: str) -> int:
-    """Write to the report what applying would change."""
+    """Write to the report what applying would change.
+
+    Raises:
+        NotReadyError: there is no Pulumi CLI.
+    """
     from pulumi.automation.errors import CommandError
 
     output: list[str] = []
@@ -93,13 +130,16 @@ def preview(environment: str) -> int:
         if not output:
             keep(str(error))
         verdict, code = "the preview failed", 1
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(markdown(environment, verdict, "\n".join(output)), encoding="utf-8")
+    report(environment, verdict, "\n".join(output))
     return code
 
 
 def apply(environment: str) -> int:
-    """Make the infrastructure what the program says."""
+    """Make the infrastructure what the program says.
+
+    Raises:
+        NotReadyError: there is no Pulumi CLI.
+    """
     from pulumi.automation.errors import CommandError
 
     try:
@@ -114,21 +154,48 @@ def apply(environment: str) -> int:
 def open_stack(environment: str) -> Stack:
     """Return the stack; the first time it is made, empty.
 
-    The Pulumi CLI on PATH runs it, or else the one that belongs to the locked SDK, which is then downloaded.
+    Raises:
+        NotReadyError: there is no Pulumi CLI.
+        CommandError: the CLI can't open the stack.
     """
     from pulumi import automation
 
     # The program runs in the Python that comes first on PATH: this one.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    cli = automation.PulumiCommand() if shutil.which("pulumi") else automation.PulumiCommand.install()
-    options = automation.LocalWorkspaceOptions(pulumi_command=cli)
+    options = automation.LocalWorkspaceOptions(pulumi_command=obtain())
     return automation.create_or_select_stack(environment, work_dir=str(PROGRAM), opts=options)
+
+
+def obtain() -> PulumiCommand:
+    """Return the Pulumi CLI: the one on PATH, or else that of the locked SDK, which is then downloaded.
+
+    Raises:
+        NotReadyError: it can't be run, or can't be had.
+    """
+    from pulumi.automation import PulumiCommand
+    from pulumi.automation.errors import InvalidVersionError
+
+    try:
+        return PulumiCommand() if shutil.which("pulumi") else PulumiCommand.install()
+    except (InvalidVersionError, OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "output", None) or str(error)
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        raise NotReadyError(
+            f"the Pulumi CLI can't be had: {' '.join(text.split())[-500:]}; it comes from Pulumi's site, "
+            "by curl, which has to be installed; or put the CLI on PATH"
+        ) from error
 
 
 def summary(changes: Mapping[OpType, int]) -> str:
     """Return counted operations in words, such as "2 create, 1 delete"."""
     counted = [f"{count} {kind.lower()}" for kind, count in changes.items()]
     return ", ".join(sorted(item for item in counted if not item.endswith(" same"))) or "no changes"
+
+
+def report(environment: str, verdict: str, output: str) -> None:
+    """Write the report."""
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(markdown(environment, verdict, output), encoding="utf-8")
 
 
 def markdown(environment: str, verdict: str, output: str) -> str:
