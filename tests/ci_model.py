@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+_GITHUB_EVENTS = {"change": "push", "request": "pull_request", "fork": "pull_request", "schedule": "schedule"}
 FILES = ("ci", "train", "drift", "infra")
 
 
@@ -15,14 +16,16 @@ FILES = ("ci", "train", "drift", "infra")
 class Event:
     """What starts CI.
 
-    `kind` is change (to the main branch), request, fork (a request from one), schedule, manual or started (by the drift
-    job); `paths` are what changed; `variables` are set in the project's settings.
+    `kind` is change, request, fork (a request from one), schedule, manual or started (by the drift job); `paths` are what
+    changed; `variables` are set in the project's settings; `branch` is the one on which it happens, unless it is a
+    request. The repository's default branch is main.
     """
 
     kind: str
     paths: tuple[str, ...] = ()
     schedule: str = ""
     variables: dict[str, str] = field(default_factory=dict)
+    branch: str = "main"
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,7 +54,7 @@ def github(root):
 
 
 def gitlab(root):
-    """Each included file by its name, its jobs with what they extend filled in."""
+    """Each included file by its name, its jobs with defaults and what they extend filled in, and when there are any."""
     base = load(root / ".gitlab-ci.yml")
     included = {item["local"] for item in base["include"]}
     present = {path.relative_to(root).as_posix() for path in (root / ".gitlab").rglob("*.yml")}
@@ -61,8 +64,9 @@ def gitlab(root):
     for content in files.values():
         assert not parts.keys() & content.keys(), "GitLab would merge two jobs of one name"
         parts |= content
+    given = {**base["default"], "workflow": base["workflow"]["rules"]}
     return {
-        name: {job: _resolved(parts, job) for job in content if not job.startswith(".")}
+        name: {job: {**given, **_resolved(parts, job)} for job in content if not job.startswith(".")}
         for name, content in files.items()
     }
 
@@ -116,7 +120,10 @@ def _github_started(files, event):
         }[event.kind]  # fmt: skip
         if trigger not in workflow["on"] or (event.kind in {"schedule", "started"} and name != event.schedule):
             continue
-        settings = workflow["on"][trigger] or {}
+        found = workflow["on"][trigger]
+        settings = found if isinstance(found, dict) else {}
+        if event.branch not in settings.get("branches", [event.branch]):
+            continue
         if "paths" in settings and trigger != "workflow_dispatch" and not _matches(event.paths, settings["paths"]):
             continue
         jobs |= {
@@ -142,10 +149,8 @@ def _github_started(files, event):
 def github_value(expression, event, more):
     """The value of what stands in `${{ }}`; variables and secrets are the event's."""
     names = {
-        "github.event_name": {"change": "push", "request": "pull_request", "fork": "pull_request"}.get(
-            event.kind, "workflow_dispatch"
-        ),
-        "github.ref": "refs/heads/main" if event.kind not in {"request", "fork"} else "refs/pull/7/merge",
+        "github.event_name": _GITHUB_EVENTS.get(event.kind, "workflow_dispatch"),
+        "github.ref": f"refs/heads/{event.branch}" if event.kind not in {"request", "fork"} else "refs/pull/7/merge",
         "github.repository": "acme/penguins",
         "github.event.pull_request.head.repo.full_name": "acme/penguins"
         if event.kind == "request"
@@ -153,7 +158,7 @@ def github_value(expression, event, more):
         "github.event.pull_request.user.login": "ada",
         "github.event.pull_request.number": "7",
         "github.event.repository.visibility": "private",
-        "github.ref_name": "main",
+        "github.ref_name": event.branch,
         "github.token": "token",
         **more,
     }
@@ -186,7 +191,7 @@ def _gitlab_started(files, event):
         job: f"{name}/{job}"
         for name, jobs in files.items()
         for job, content in jobs.items()
-        if any(rule_decides(content["rules"], event))
+        if any(rule_decides(content["workflow"], event)) and any(rule_decides(content["rules"], event))
     }
     for jobs in files.values():
         for job in jobs.keys() & started.keys():
@@ -222,7 +227,7 @@ def gitlab_variables(event):
             "schedule": "schedule", "manual": "web", "started": "pipeline",
         }[event.kind],
         "CI_DEFAULT_BRANCH": "main",
-        "CI_COMMIT_BRANCH": "" if event.kind in {"request", "fork"} else "main",
+        "CI_COMMIT_BRANCH": "" if event.kind in {"request", "fork"} else event.branch,
         "CI_PIPELINE_SCHEDULE_DESCRIPTION": event.schedule if event.kind == "schedule" else "",
         "CI_REGISTRY_IMAGE": "registry.gitlab.example.com/acme/penguins",
         **({} if event.kind == "fork" else event.variables),

@@ -35,7 +35,7 @@ VARIABLES = {
         "CI_API_V4_URL": "URL",
         "CI_PROJECT_ID": "5",
         "CI_MERGE_REQUEST_IID": "7",
-        "GITLAB_TOKEN": "letmein",
+        "GITLAB_COMMENT_TOKEN": "letmein",
     },
 {%- endif %}
 }
