@@ -7,12 +7,16 @@ longest job isn't repeated here.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
+import uuid
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -63,13 +67,14 @@ class Runner:
         }  # fmt: skip
 
     def fresh(self):
-        for command in (
-            ["fetch", "-q"],
-            ["checkout", "-qf", "origin/main", "-B", "main"],
-            ["clean", "-qfdx", "-e", ".venv"],
-        ):
-            good(run(["git", *command], self.root))
+        self.checkout()
+        good(run(["git", "clean", "-qfdx", "-e", ".venv"], self.root))
         self.calls.unlink(missing_ok=True)
+
+    def checkout(self):
+        """The branch as it is now, with the artifacts of an earlier job still there."""
+        for command in (["fetch", "-q"], ["checkout", "-qf", "origin/main", "-B", "main"]):
+            good(run(["git", *command], self.root))
 
     def called(self):
         return self.calls.read_text() if self.calls.exists() else ""
@@ -101,7 +106,8 @@ def run_github(runner, file, job, event, more=None):
         if not ci_model.github_step_runs(step, event, more):
             continue
         env = values(workflow.get("env", {})) | values(content.get("env", {})) | values(step.get("env", {}))
-        result = runner.shell(step["run"], {**env, "GITHUB_REF_NAME": "main", "GITHUB_ACTIONS": "true"})
+        given = {"GITHUB_REF_NAME": event.branch, "GITHUB_ACTIONS": "true"}
+        result = runner.shell(step["run"], {**env, **given})
         output += good(result)
     return output
 
@@ -233,6 +239,7 @@ def test_training_registers_in_the_environment_and_the_champion_is_committed_onc
     run_github(runner, "train", "train", event)
     named = json.loads((runner.root / "champion.json").read_text())
     assert set(named) >= {"version", "data_version", "metrics"}
+    assert not (runner.root / "build/data.patch").exists(), "a change is trained as it is"
     before = head(runner)
     run_github(runner, "train", "record", event)
     assert committed(runner, since=before) == named
@@ -241,31 +248,79 @@ def test_training_registers_in_the_environment_and_the_champion_is_committed_onc
     assert head(runner) == before
 
 
-def test_gitlab_commits_the_champion_once_too(runner, event):
+@pytest.fixture
+def on_gitlab(runner):
+    """What GitLab and the team set for a job that commits, and the way to the repository under GitLab's address."""
+    address = "https://ci:letmein@gitlab.example.com/acme/penguins.git"
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text(f'[url "{runner.origin}"]\n\tinsteadOf = {address}\n')
+    good(run(["git", "config", "receive.advertisePushOptions", "true"], runner.origin))
+    return {
+        "GITLAB_PUSH_TOKEN": "letmein", "CI_SERVER_HOST": "gitlab.example.com", "CI_PROJECT_PATH": "acme/penguins",
+        "GITLAB_USER_NAME": "Ada", "GITLAB_USER_EMAIL": "ada@localhost",
+    }  # fmt: skip
+
+
+def test_gitlab_commits_the_champion_once_too(runner, event, on_gitlab):
     """On top of what came to the branch while the model was trained."""
     runner.fresh()
     named = {"version": "7", "metrics": {}}
     (runner.root / "champion.json").write_text(json.dumps(named))
     push_something_else(runner)
-    address = "https://ci:letmein@gitlab.example.com/acme/penguins.git"
-    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text(f'[url "{runner.origin}"]\n\tinsteadOf = {address}\n')
-    good(run(["git", "config", "receive.advertisePushOptions", "true"], runner.origin))
-    more = {
-        "GITLAB_TOKEN": "letmein", "CI_SERVER_HOST": "gitlab.example.com", "CI_PROJECT_PATH": "acme/penguins",
-        "GITLAB_USER_NAME": "Ada", "GITLAB_USER_EMAIL": "ada@localhost",
-    }  # fmt: skip
     before = head(runner)
-    run_gitlab(runner, "train", "record", event, more)
+    run_gitlab(runner, "train", "record", event, on_gitlab)
     assert committed(runner, since=before) == named
     before = head(runner)
-    assert "the one of before" in run_gitlab(runner, "train", "record", event, more)
+    assert "the one of before" in run_gitlab(runner, "train", "record", event, on_gitlab)
     assert head(runner) == before
+    with pytest.raises(AssertionError, match="Set GITLAB_PUSH_TOKEN"):
+        run_gitlab(runner, "train", "record", event, {**on_gitlab, "GITLAB_PUSH_TOKEN": ""})
 
 
-def committed(runner, since):
+@pytest.mark.parametrize("system", [run_github, run_gitlab])
+def test_what_was_labelled_since_is_trained_on_and_committed(runner, event, made, on_gitlab, system):
+    """By the schedule, with everything real: the store, DVC, the registry, and Git."""
+    runner.fresh()
+    names = labelled(event, made, "Gentoo" if system is run_github else "Adelie")
+    weekly = replace(event, kind="schedule", schedule="train")
+    output = system(runner, "train", "train", weekly)
+    assert f"{len(names)} rows in data/raw/feedback-" in output
+    assert good(run(["git", "status", "--porcelain"], runner.root)).split()[1:] in ([], ["champion.json"])
+    patch = (runner.root / "build/data.patch").read_text()
+    (version,) = re.findall(r"^\+.*md5: (\w+\.dir)$", patch, re.MULTILINE)
+    listed = good(run([made.python, "-m", made.package, "versions"], runner.root, env=event.variables))
+    assert f"data {version[:8]}" in listed.splitlines()[0], "the newest model was trained on it"
+    before, champion = head(runner), json.loads((runner.root / "champion.json").read_text())
+    changed = {"data/raw.dvc"} | ({"champion.json"} if champion != shown(runner, "champion.json") else set())
+    system(runner, "train", "record", weekly, on_gitlab)
+    committed(runner, since=before, files=changed)
+    assert version in good(run(["git", "show", "main:data/raw.dvc"], runner.origin))
+    # From there the next training finds nothing that it would collect a second time.
+    runner.fresh()
+    assert "no new rows" in good(runner.shell(".venv/bin/python ci/collect.py", event.variables))
+    assert not (runner.root / "build/data.patch").exists()
+
+
+def test_data_that_somebody_else_recorded_meanwhile_stays(runner, event, made):
+    runner.fresh()
+    labelled(event, made, "Chinstrap")
+    assert "latest is" in good(runner.shell("make setup\n.venv/bin/python ci/collect.py", event.variables))
+    push_something_else(runner, "data/raw.dvc", lambda text: text.replace("md5: ", "md5: 0", 1))
+    before = head(runner)
+    runner.checkout()
+    assert "the next training collects anew" in run_github(runner, "train", "record", event)
+    assert head(runner) == before
+    push_something_else(runner, "data/raw.dvc", lambda text: text.replace("md5: 0", "md5: ", 1))
+
+
+def shown(runner, name):
+    """A JSON file as it is on the main branch."""
+    return json.loads(good(run(["git", "show", f"main:{name}"], runner.origin)))
+
+
+def committed(runner, since, files=("champion.json",)):
     """The content of `champion.json` in the one commit that came to the main branch."""
     assert good(run(["git", "rev-parse", "main^"], runner.origin)).strip() == since
-    assert good(run(["git", "diff", "--name-only", "main^", "main"], runner.origin)).split() == ["champion.json"]
+    assert set(good(run(["git", "diff", "--name-only", "main^", "main"], runner.origin)).split()) == set(files)
     assert "[skip ci]" in good(run(["git", "log", "-1", "--format=%s", "main"], runner.origin))
     return json.loads(good(run(["git", "show", "main:champion.json"], runner.origin)))
 
@@ -274,13 +329,32 @@ def head(runner):
     return good(run(["git", "rev-parse", "main"], runner.origin)).strip()
 
 
-def push_something_else(runner):
+def push_something_else(runner, name="NOTES.md", change=lambda text: text + "something else\n"):
     """A commit by somebody else, from a clone of their own."""
-    other = runner.root.parent / "other"
-    good(run(["git", "clone", "--quiet", "--branch", "main", runner.origin, other], runner.root))
-    (other / "NOTES.md").write_text("something else\n")
-    for command in (["add", "NOTES.md"], ["commit", "--quiet", "--message", "Note"], ["push", "--quiet"]):
-        good(run(["git", *command], other))
+    with tempfile.TemporaryDirectory(dir=runner.root.parent) as other:
+        good(run(["git", "clone", "--quiet", "--branch", "main", runner.origin, other], runner.root))
+        path = Path(other) / name
+        path.write_text(change(path.read_text() if path.exists() else ""))
+        for command in (["add", name], ["commit", "--quiet", "--message", "Note"], ["push", "--quiet"]):
+            good(run(["git", *command], other))
+
+
+def labelled(event, made, species, number=50):
+    """Put into the store what a service would have logged, and the labels that arrived for it; gives their names."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    names = [uuid.uuid4().hex for _ in range(number)]
+    features = [{**PENGUIN, "body_mass_g": PENGUIN["body_mass_g"] + place} for place in range(number)]
+    rows = {
+        "predictions": [
+            {"id": name, "time": now, "model_version": "0", "features": given, "prediction": species}
+            for name, given in zip(names, features, strict=True)
+        ],
+        "feedback": [{"id": name, "time": now, "actual": species} for name in names],
+    }
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    for kind, lines in rows.items():
+        put(event, made, f"{kind}-{stamp}.000000Z-1-{uuid.uuid4().hex[:6]}.jsonl", lines)
+    return names
 
 
 def predict(runner, event, made):
@@ -295,13 +369,18 @@ def predict(runner, event, made):
         }
         for number in range(200)
     ]  # fmt: skip
+    put(event, made, "predictions-1.jsonl", lines)
+
+
+def put(event, made, name, lines):
+    """Put a file of the log into the store."""
     text = "".join(json.dumps(line) + "\n" for line in lines)
     program = (
         "import os, sys, boto3; bucket = os.environ['ARTIFACT_BUCKET']; "
-        "boto3.client('s3').put_object(Bucket=bucket, Key='predictions/predictions-1.jsonl', Body=sys.stdin.buffer.read())"
+        "boto3.client('s3').put_object(Bucket=bucket, Key='predictions/' + sys.argv[1], Body=sys.stdin.buffer.read())"
     )
     subprocess.run(
-        [made.python, "-c", program],
+        [made.python, "-c", program, name],
         input=text.encode(),
         env={**os.environ, **event.variables},
         check=True,

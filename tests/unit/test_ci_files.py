@@ -317,6 +317,16 @@ def test_on_gitlab_a_request_with_nothing_but_a_role_says_so_and_is_not_red(side
         assert "Merge requests have no role" in " ".join(ci_model.gitlab_commands(sides[1][name][job]))
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("change", "role: arn"), ("request", ": key")])
+def test_on_gitlab_the_branch_has_the_role_and_a_request_the_keys(sides, kind, expected):
+    script = sides[1]["ci"]["data"]["before_script"][-1] + '\necho "${AWS_ROLE_ARN:+role}: ${AWS_ACCESS_KEY_ID:-arn}"'
+    given = {"CI_ROLE_ARN": "arn", "AWS_ACCESS_KEY_ID": "key", "AWS_ID_TOKEN": "t", "PATH": os.environ["PATH"]}
+    env = ci_model.gitlab_variables(Event(kind, variables=given))
+    script = re.sub(r"/\w+/aws-id-token", os.devnull, script)
+    done = subprocess.run(["bash", "-euc", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
+
+
 def test_on_gitlab_comments_and_commits_have_a_token_each(sides, both):
     """One that every branch sees writes comments; only the branch's own job sees the one that pushes."""
     text = {(name, job): str(content) for name, jobs in sides[1].items() for job, content in jobs.items()}

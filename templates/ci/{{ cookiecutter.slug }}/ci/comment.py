@@ -56,12 +56,11 @@ def github(variables: Mapping[str, str]) -> Thread:
 {% endif %}
 {%- if gitlab %}
 def gitlab(variables: Mapping[str, str]) -> Thread:
-    """Return the notes of the pipeline's merge request; GITLAB_COMMENT_TOKEN writes them, GitLab sets the others."""
+    """Return the notes of the pipeline's merge request; GitLab sets all but GITLAB_COMMENT_TOKEN."""
     project = f"{variables['CI_API_V4_URL']}/projects/{variables['CI_PROJECT_ID']}"
     notes = f"{project}/merge_requests/{variables['CI_MERGE_REQUEST_IID']}/notes"
-    return Thread(
-        comments=notes, comment=notes, edit="PUT", headers={"PRIVATE-TOKEN": variables["GITLAB_COMMENT_TOKEN"]}
-    )
+    headers = {"PRIVATE-TOKEN": variables["GITLAB_COMMENT_TOKEN"]}
+    return Thread(comments=notes, comment=notes, edit="PUT", headers=headers)
 
 {% endif %}
 def main(arguments: list[str]) -> int:
