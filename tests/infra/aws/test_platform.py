@@ -101,13 +101,13 @@ def test_what_the_cluster_leaves_is_cleared_after_it_and_before_the_network(plat
     assert "Vpc" in {kind for kind, _ in graph.before(platform, platform.find("ClusterRemains"))}
 
 
-def test_ci_is_the_group_that_may_deploy_and_submit(platform):
+def test_ci_is_the_group_that_may_deploy_submit_and_read(platform):
     entries = {r.name: r.inputs for r in platform.all("AccessEntry")}
     (group,) = entries["ci"]["kubernetesGroups"]
     bound = [
         o for o in objects(platform) if o["kind"] == "RoleBinding" and o["metadata"]["name"].startswith("seedbed-ci")
     ]
-    assert {o["metadata"]["name"] for o in bound} == {"seedbed-ci-deploy", "seedbed-ci-submit"}
+    assert {o["metadata"]["name"] for o in bound} == {"seedbed-ci-deploy", "seedbed-ci-submit", "seedbed-ci-read"}
     assert {s["name"] for o in bound for s in o["subjects"]} == {group}
     assert {s["kind"] for o in bound for s in o["subjects"]} == {"Group"}
     assert not [r for r in platform.all("AccessPolicyAssociation") if r.name == "ci"]

@@ -158,9 +158,12 @@ def test_without_a_token_there_is_no_kubeconfig_that_looks_like_one(access):
     assert access(issued=False).outputs["kubeconfig"] == ""
 
 
-def test_pipelines_are_reached_by_the_path_that_the_page_names(access):
+@pytest.mark.parametrize(("variable", "verbs"), [("KFP_ENDPOINT", "get create"), ("MLFLOW_TRACKING_URI", "get")])
+def test_what_the_page_has_ci_reach_it_may_reach(access, variable, verbs):
     recorded = access()
     page = (Path(__file__).parents[3] / "docs/access-on-a-cluster.md").read_text()
-    (service,) = set(re.findall(r"https://API-SERVER/api/v1/namespaces/kubeflow/services/([^/]+)/proxy", page))
-    row = can_i.Row("flights-prod:ci", "create", "services/proxy", "kubeflow", service, allowed=True)
-    assert can_i.can_i(recorded.objects, row)
+    (found,) = re.finditer(rf"^{variable}=http://(.+)\.(.+)\.svc:(\d+)$", page, re.MULTILINE)
+    namespace = found[2].replace("PROJECT-ENVIRONMENT", "flights-prod")
+    for verb in ("get", "create", "update", "patch", "delete"):
+        row = can_i.Row("flights-prod:ci", verb, "services/proxy", namespace, f"{found[1]}:{found[3]}", allowed=True)
+        assert can_i.can_i(recorded.objects, row) is (verb in verbs.split())
