@@ -79,6 +79,29 @@ def test_urls_that_would_be_misunderstood_are_refused(url):
         Address.parse(url)
 
 
+def test_an_account_s_number_stays_a_text_for_every_reader(project, pulumi):
+    """Pulumi reads what isn't quoted as Go does: 012345678901 has no digit 8, and is octal to some."""
+    numbers = {"mlops-platform:account": "012345678901", "mlops-platform:s3Port": "0900", "mlops-platform:on": "yes"}
+    content = {"secretsprovider": "awskms:///a", "config": {**numbers, "mlops-platform:many": 'a: b #c "d"'}}
+    state.write_settings(project, "prod", content)
+    assert state.stack_settings(project, "prod") == content
+    (project.infra / "Pulumi.yaml").write_text("name: mlops-platform\nruntime: python\n")
+    environment = {
+        **os.environ, "PULUMI_BACKEND_URL": f"file://{project.root}", "PULUMI_CONFIG_PASSPHRASE": "x",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }  # fmt: skip
+
+    def run(*arguments):
+        command = [str(pulumi.path), *arguments, "--stack", "prod"]
+        return subprocess.run(command, cwd=project.infra, env=environment, capture_output=True, text=True, check=True)
+
+    del content["secretsprovider"]
+    state.write_settings(project, "prod", content)
+    run("stack", "init")
+    for key, value in content["config"].items():
+        assert run("config", "get", key.partition(":")[2]).stdout.strip() == value
+
+
 def test_the_record_decides(project):
     assert state.state_of(project, "prod").url == ""
     path = state.settings_file(project, "prod")

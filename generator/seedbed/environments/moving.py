@@ -7,7 +7,6 @@ Then one file, Pulumi.<stack>.yaml, says where the state is and what opens it: w
 from __future__ import annotations
 
 import itertools
-import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,9 +28,9 @@ from seedbed.environments.state import (
     latest,
     recorded_url,
     secrets_provider,
-    settings_file,
     stack_settings,
     state_of,
+    write_settings,
 )
 from seedbed.environments.state_copy import Copy
 from seedbed.errors import ConflictError, UsageError
@@ -201,14 +200,8 @@ def _require_room(remote: RemoteState, mine: list[dict[str, Any]], name: str) ->
 
 
 def _record(project: Project, name: str, settings: dict[str, Any], url: str) -> None:
-    """Write Pulumi.<stack>.yaml in one step."""
-    import yaml
-
-    path = settings_file(project, name)
-    content = {**settings, "config": {**(settings.get("config") or {}), RECORD: url}}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    unfinished.replace(path)
+    """Say in Pulumi.<stack>.yaml where the state is."""
+    write_settings(project, name, {**settings, "config": {**(settings.get("config") or {}), RECORD: url}})
 
 
 def _locked_by(provider: str) -> dict[str, str]:

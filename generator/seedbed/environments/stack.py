@@ -14,7 +14,15 @@ from seedbed import toolchain
 from seedbed.environments.events import is_provider
 from seedbed.environments.project import Project
 from seedbed.environments.stack_config import CONFIG_KEYS, SPEC, environment_of, spec_digest, stack_config
-from seedbed.environments.state import Runs, latest, secrets_provider, settings_file, stack_settings, state_of
+from seedbed.environments.state import (
+    Runs,
+    latest,
+    secrets_provider,
+    settings_file,
+    stack_settings,
+    state_of,
+    write_settings,
+)
 from seedbed.errors import InfrastructureError, SpecError
 from seedbed.spec import FILE_NAME
 from seedbed.spec_sources import read_toml
@@ -201,8 +209,6 @@ def _passphrase_file(project: Project, name: str) -> Path:
 
 def _write_config(project: Project, name: str) -> None:
     """Bring Pulumi.<stack>.yaml up to date with the spec; what others wrote there stays."""
-    import yaml
-
     path = settings_file(project, name)
     content = stack_settings(project, name)
     config = dict(content.get("config") or {})
@@ -217,4 +223,4 @@ def _write_config(project: Project, name: str) -> None:
         changed = True  # the salt of another checkout's stack, which this passphrase does not open
     if changed or not path.is_file():
         content["config"] = wanted
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        write_settings(project, name, content)

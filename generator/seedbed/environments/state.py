@@ -7,6 +7,7 @@ two never disagree.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
@@ -220,6 +221,34 @@ def stack_settings(project: Project, name: str) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{path} can't be read: {error}", hint="Restore it from the project's history.") from error
     return found if isinstance(found, dict) else {}
+
+
+def write_settings(project: Project, name: str, content: dict[str, Any]) -> None:
+    """Write Pulumi.<stack>.yaml, in one step.
+
+    Every text is quoted: others read what isn't by rules of their own, and an account's number as a number.
+    """
+    import yaml
+
+    class Quoted(yaml.SafeDumper):
+        pass
+
+    def quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" not in text else "|")
+
+    def plain_keys(dumper: yaml.SafeDumper, mapping: dict[str, Any]) -> yaml.MappingNode:
+        node = dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items())
+        for key, _ in node.value:
+            key.style = None
+        return node
+
+    Quoted.add_representer(str, quoted)
+    Quoted.add_representer(dict, plain_keys)
+    path = settings_file(project, name)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    text = yaml.dump(content, Dumper=Quoted, sort_keys=False, width=10_000, allow_unicode=True)
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
 
 
 def settings_file(project: Project, name: str) -> Path:

@@ -176,5 +176,5 @@ def register(
         folder,
         config.parse(params),
     )
-    print(f"{'promoted' if decision.promoted else 'refused'}: version {decision.version}: {decision.reason}")
+    print(decision)
     return decision.version, decision.promoted, decision.reason
