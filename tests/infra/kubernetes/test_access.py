@@ -104,6 +104,7 @@ def test_ci_gets_a_kubeconfig_of_its_own_account(access):
     assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": "ci"}
     assert "data" not in secret
     assert recorded.outputs["secret"] is True
+    assert not re.search(r"\s", recorded.outputs["kubeconfig"]), "GitLab masks nothing else"
     config = yaml.safe_load(recorded.outputs["kubeconfig"])
     assert config == {
         "apiVersion": "v1",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import yaml
 
 from mlops_platform.components.kubernetes import accounts, layout, rights
 from mlops_platform.components.kubernetes.cluster import Cluster
@@ -140,4 +140,5 @@ def _kubeconfig(api: ApiServer, data: Mapping[str, str], *, name: str, namespace
         "users": [{"name": name, "user": {"token": base64.b64decode(data["token"]).decode()}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace}}],
     }
-    return yaml.safe_dump(content, sort_keys=False)
+    # In one line and without a blank, so that any file of variables holds it and GitLab can mask it.
+    return json.dumps(content, separators=(",", ":"))
