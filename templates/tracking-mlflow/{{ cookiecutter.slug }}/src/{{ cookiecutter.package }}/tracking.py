@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import cluster, git, promotion, sources
+from . import git, promotion, sources
 from .errors import RegistryError
 from .schema import COLUMNS, PROJECT, TASK
 
@@ -41,6 +41,8 @@ def connection() -> Iterator[mlflow.MlflowClient]:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+
+    from . import cluster
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').resolve()}"
     found = cluster.passage(uri)
