@@ -1,8 +1,9 @@
 """Make training data of what the service learned, before a training: `python ci/collect.py`.
 
-Predictions in PREDICTION_LOG whose true labels have arrived are added to the data that the commit names. The
-result is pushed to DATA_BUCKET and published as `latest`. What that changes of the commit is build/data.patch
-for a job that commits it; the files here stay the commit's, so that it can still be said what is trained.
+To the data that the commit names are added what was collected earlier, and the predictions in PREDICTION_LOG
+whose true labels have arrived since. The result is pushed to DATA_BUCKET and published as `latest`. What that
+changes of the commit is build/data.patch, for a job that commits it; the files here stay the commit's: then it
+can still be said what is trained.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from {{ cookiecutter.package }} import git
+from {{ cookiecutter.package }} import data, git, intake
 from {{ cookiecutter.package }}.errors import DataError, ProjectError
 from {{ cookiecutter.package }}.pipelines import commits, store
 from {{ cookiecutter.package }}.serving.collect import collect
 
 RECORD, PATCH = "data/raw.dvc", Path("build/data.patch")
+COLLECTED = "feedback-"  # what the names of such files begin with
 DAYS = 90  # how far back the log is read
 REMOTE = ("remote", "add", "--quiet", "--force", "--local", "--default", "ci")
 
@@ -41,14 +43,14 @@ def main() -> int:
 
 
 def new(log: str, bucket: str) -> bool:
-    """Publish the commit's data with what the log holds besides.
+    """Publish the commit's data with what is known besides.
 
     Args:
         log: s3://bucket/prefix, or a folder.
         bucket: of the data.
 
     Returns:
-        Whether there was anything new.
+        Whether that is more than the commit's.
 
     Raises:
         DataError: the labelled predictions break the schema, or DVC fails.
@@ -56,13 +58,19 @@ def new(log: str, bucket: str) -> bool:
     """
     # Fetched from there too, whatever remotes the project has.
     _run("dvc", *REMOTE, f"s3://{bucket}/{store.PREFIX}")
+    opened = store.open_store()
+    committed = intake.start()
+    # Not committed, unless somebody has asked for that; the log may hold it no more.
+    if before := store.latest(opened):
+        store.fetch_more(opened, before, data.RAW, COLLECTED)
     found = collect(log, datetime.now(UTC) - timedelta(days=DAYS))
     print(found, flush=True)
-    if found.file is None:
+    if found.version == committed:
         return False
+    _run("dvc", "add", "--quiet", str(data.RAW))
     _run("dvc", "push", "--quiet", RECORD)
     version = commits.recorded()
-    store.publish(store.open_store(), version)
+    store.publish(opened, version)
     print(f"latest is {version}", flush=True)
     PATCH.parent.mkdir(exist_ok=True)
     PATCH.write_bytes(_run("git", "diff", "HEAD", "--", RECORD))

@@ -33,24 +33,31 @@ def program(repository, monkeypatch):
     Path(".gitignore").write_text("/build/\n")
     Path(module.RECORD).write_text(record(OLD))
     repository()
-    module.did, module.rows = [], 3
+    module.did, module.rows, module.before = [], 3, []
     run = module._run
 
     def noted(name, *arguments):
         if name != "dvc":
             return run(name, *arguments)
         module.did.append(arguments)
+        if arguments[0] == "add":
+            Path(module.RECORD).write_text(record(NEW))
         return b""
 
     def collect(log, since):
         module.did.append(("collect", log))
-        if module.rows:
-            Path(module.RECORD).write_text(record(NEW))
         file = Path("data/raw/feedback-1.parquet") if module.rows else None
-        return Collected(module.rows, file, before=0, lost=0, version=NEW)
+        version = NEW if module.rows or module.before else OLD
+        return Collected(module.rows, file, before=0, lost=0, version=version)
+
+    def fetch_more(_, version, folder, prefix):
+        module.before.append((version, str(folder), prefix))
 
     monkeypatch.setattr(module, "_run", noted)
     monkeypatch.setattr(module, "collect", collect)
+    monkeypatch.setattr(module.intake, "start", lambda: OLD)
+    monkeypatch.setattr(store, "latest", lambda _: None)
+    monkeypatch.setattr(store, "fetch_more", fetch_more)
     monkeypatch.setattr(store, "publish", lambda _, version: module.did.append(("publish", version)))
     monkeypatch.setenv("PREDICTION_LOG", "s3://artifacts/log")
     monkeypatch.setenv("DATA_BUCKET", "bucket")
@@ -62,6 +69,7 @@ def test_what_is_new_is_pushed_and_published_and_the_commit_s_files_stay(program
     assert program.did == [
         (*program.REMOTE, "s3://bucket/dvc"),
         ("collect", "s3://artifacts/log"),
+        ("add", "--quiet", "data/raw"),
         ("push", "--quiet", program.RECORD),
         ("publish", NEW),
     ]
@@ -72,9 +80,21 @@ def test_what_is_new_is_pushed_and_published_and_the_commit_s_files_stay(program
     assert git("diff", "--cached", "--name-only").split() == [program.RECORD]
 
 
+def test_what_was_collected_earlier_and_never_committed_is_not_lost(program, monkeypatch):
+    monkeypatch.setattr(store, "latest", lambda _: NEW)
+    program.rows = 0
+    assert program.main() == 0
+    assert program.before == [(NEW, "data/raw", "feedback-")]
+    assert program.did[-1] == ("publish", NEW)
+    assert NEW in program.PATCH.read_text()
+
+
 def test_also_what_dvc_has_staged_already(program, monkeypatch):
-    collect = program.collect
-    monkeypatch.setattr(program, "collect", lambda *given: (collect(*given), git("add", "data"))[0])
+    run = program._run
+    staged = ("push", "--quiet", program.RECORD)
+    monkeypatch.setattr(
+        program, "_run", lambda *given: (git("add", "data") if given[1:] == staged else None, run(*given))[1]
+    )
     assert program.main() == 0
     assert git("status", "--porcelain") == ""
     assert NEW in program.PATCH.read_text()

@@ -87,6 +87,25 @@ def test_what_is_there_already_is_not_fetched_again_and_nothing_else_stays(remot
     assert content(Path("raw")) == FILES
 
 
+def test_some_of_a_version_is_fetched_beside_what_is_there(remote):
+    source = store.open_store("remote")
+    Path("raw").mkdir()
+    Path("raw/own.csv").write_bytes(b"own")
+    (fetched,) = store.fetch_more(source, remote, Path("raw"), "b.")
+    assert fetched == Path("raw/folder/b.csv")
+    assert content(Path("raw")) == {"own.csv": b"own", "folder/b.csv": FILES["folder/b.csv"]}
+    fetched.write_bytes(b"of the commit")
+    assert store.fetch_more(source, remote, Path("raw"), "b.") == []
+    assert fetched.read_bytes() == b"of the commit"
+
+
+def test_what_was_published_last_may_be_nothing(remote):
+    source = store.open_store("remote")
+    assert store.latest(source) is None
+    (Path("remote") / store.LATEST).write_text(remote)
+    assert store.latest(source) == remote
+
+
 def test_what_was_not_pushed_is_named(remote):
     source = store.open_store("remote")
     assert store.missing(source, remote) == []

@@ -106,6 +106,13 @@ def resolve(store: Store, version: str) -> str:
     return check_version(version)
 
 
+def latest(store: Store) -> str | None:
+    """Return the data version that was published last, or None if none ever was; same errors as `resolve`."""
+    if not _patiently(store, LATEST, lambda: store.has(LATEST)):
+        return None
+    return resolve(store, LATEST)
+
+
 def publish(store: Store, version: str) -> None:
     """Say which data version is the latest, for runs that ask for it by that name.
 
@@ -179,6 +186,31 @@ def fetch(store: Store, version: str, dest: Path) -> list[Path]:
         if present.is_file() and present not in files:
             present.unlink()
     return sorted(files)
+
+
+def fetch_more(store: Store, version: str, dest: Path, prefix: str) -> list[Path]:
+    """Fetch of a data version what isn't there and has a name that begins so; everything else stays as it is.
+
+    Args:
+        store: from `open_store`.
+        version: the MD5 of a tracked folder.
+        dest: holds data already.
+        prefix: of the names.
+
+    Returns:
+        The files that were fetched.
+
+    Raises:
+        StoreError: as `fetch`.
+    """
+    fetched = []
+    for path, md5 in _listing(store, check_version(version)):
+        target = dest / path
+        if path.name.startswith(prefix) and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _patiently(store, path.as_posix(), partial(_download, store, md5, target))
+            fetched.append(target)
+    return fetched
 
 
 def _listing(store: Store, version: str) -> list[tuple[PurePosixPath, str]]:
