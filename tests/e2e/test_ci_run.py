@@ -276,42 +276,6 @@ def test_gitlab_commits_the_champion_once_too(runner, event, on_gitlab):
         run_gitlab(runner, "train", "record", event, {**on_gitlab, "GITLAB_PUSH_TOKEN": ""})
 
 
-@pytest.mark.parametrize("system", [run_github, run_gitlab])
-def test_what_was_labelled_since_is_trained_on_and_committed(runner, event, made, on_gitlab, system):
-    """By the schedule, with everything real: the store, DVC, the registry, and Git."""
-    runner.fresh()
-    names = labelled(event, made, "Gentoo" if system is run_github else "Adelie")
-    weekly = replace(event, kind="schedule", schedule="train")
-    output = system(runner, "train", "train", weekly)
-    assert f"{len(names)} rows in data/raw/feedback-" in output
-    assert good(run(["git", "status", "--porcelain"], runner.root)).split()[1:] in ([], ["champion.json"])
-    patch = (runner.root / "build/data.patch").read_text()
-    (version,) = re.findall(r"^\+.*md5: (\w+\.dir)$", patch, re.MULTILINE)
-    listed = good(run([made.python, "-m", made.package, "versions"], runner.root, env=event.variables))
-    assert f"data {version[:8]}" in listed.splitlines()[0], "the newest model was trained on it"
-    before, champion = head(runner), json.loads((runner.root / "champion.json").read_text())
-    changed = {"data/raw.dvc"} | ({"champion.json"} if champion != shown(runner, "champion.json") else set())
-    system(runner, "train", "record", weekly, on_gitlab)
-    committed(runner, since=before, files=changed)
-    assert version in good(run(["git", "show", "main:data/raw.dvc"], runner.origin))
-    # From there the next training finds nothing that it would collect a second time.
-    runner.fresh()
-    assert "no new rows" in good(runner.shell(".venv/bin/python ci/collect.py", event.variables))
-    assert not (runner.root / "build/data.patch").exists()
-
-
-def test_data_that_somebody_else_recorded_meanwhile_stays(runner, event, made):
-    runner.fresh()
-    labelled(event, made, "Chinstrap")
-    assert "latest is" in good(runner.shell("make setup\n.venv/bin/python ci/collect.py", event.variables))
-    push_something_else(runner, "data/raw.dvc", lambda text: text.replace("md5: ", "md5: 0", 1))
-    before = head(runner)
-    runner.checkout()
-    assert "the next training collects anew" in run_github(runner, "train", "record", event)
-    assert head(runner) == before
-    push_something_else(runner, "data/raw.dvc", lambda text: text.replace("md5: 0", "md5: ", 1))
-
-
 def shown(runner, name):
     """A JSON file as it is on the main branch."""
     return json.loads(good(run(["git", "show", f"main:{name}"], runner.origin)))
@@ -415,3 +379,39 @@ def test_a_drift_check_that_fails_is_red_and_starts_nothing(runner, event):
     with pytest.raises(AssertionError, match="MLflow"):
         run_github(runner, "drift", "drift", broken)
     assert "workflow run" not in runner.called()
+
+
+@pytest.mark.parametrize("system", [run_github, run_gitlab])
+def test_what_was_labelled_since_is_trained_on_and_committed(runner, event, made, on_gitlab, system):
+    """By the schedule, with everything real: the store, DVC, the registry, and Git."""
+    runner.fresh()
+    names = labelled(event, made, "Gentoo" if system is run_github else "Adelie")
+    weekly = replace(event, kind="schedule", schedule="train")
+    output = system(runner, "train", "train", weekly)
+    assert f"{len(names)} rows in data/raw/feedback-" in output
+    assert good(run(["git", "status", "--porcelain"], runner.root)).split()[1:] in ([], ["champion.json"])
+    patch = (runner.root / "build/data.patch").read_text()
+    (version,) = re.findall(r"^\+.*md5: (\w+\.dir)$", patch, re.MULTILINE)
+    listed = good(run([made.python, "-m", made.package, "versions"], runner.root, env=event.variables))
+    assert f"data {version[:8]}" in listed.splitlines()[0], "the newest model was trained on it"
+    before, champion = head(runner), json.loads((runner.root / "champion.json").read_text())
+    changed = {"data/raw.dvc"} | ({"champion.json"} if champion != shown(runner, "champion.json") else set())
+    system(runner, "train", "record", weekly, on_gitlab)
+    committed(runner, since=before, files=changed)
+    assert version in good(run(["git", "show", "main:data/raw.dvc"], runner.origin))
+    # From there the next training finds nothing that it would collect a second time.
+    runner.fresh()
+    assert "no new rows" in good(runner.shell(".venv/bin/python ci/collect.py", event.variables))
+    assert not (runner.root / "build/data.patch").exists()
+
+
+def test_data_that_somebody_else_recorded_meanwhile_stays(runner, event, made):
+    runner.fresh()
+    labelled(event, made, "Chinstrap")
+    assert "latest is" in good(runner.shell("make setup\n.venv/bin/python ci/collect.py", event.variables))
+    push_something_else(runner, "data/raw.dvc", lambda text: text.replace("md5: ", "md5: 0", 1))
+    before = head(runner)
+    runner.checkout()
+    assert "the next training collects anew" in run_github(runner, "train", "record", event)
+    assert head(runner) == before
+    push_something_else(runner, "data/raw.dvc", lambda text: text.replace("md5: 0", "md5: ", 1))

@@ -2,8 +2,8 @@
 
 To the data that the commit names are added what was collected earlier, and the predictions in PREDICTION_LOG
 whose true labels have arrived since. The result is pushed to DATA_BUCKET and published as `latest`. What that
-changes of the commit is build/data.patch, for a job that commits it; the files here stay the commit's: then it
-can still be said what is trained.
+changes of the commit is build/data.patch, for a job that commits it. The files here stay the commit's: then
+it can still be said what is trained.
 """
 
 from __future__ import annotations
