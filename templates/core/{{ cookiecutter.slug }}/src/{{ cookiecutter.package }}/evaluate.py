@@ -110,7 +110,8 @@ def importance(fitted: Pipeline, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     losses = []
     for name in FEATURES:
-        shuffled = chosen.assign(**{name: chosen[name].to_numpy()[random.permutation(len(chosen))]})
+        shuffled = chosen.copy(deep=False)
+        shuffled[name] = chosen[name].to_numpy()[random.permutation(len(chosen))]
         losses.append(whole - score(fitted, shuffled))
     found = pd.DataFrame({"feature": list(FEATURES), "importance": losses})
     return found.sort_values("importance", ascending=False, kind="stable", ignore_index=True)

@@ -122,7 +122,7 @@ def fit(params: ModelParams, train: pd.DataFrame) -> Pipeline:
     # Neither member can be fitted to a column without any value; from a constant one both learn nothing.
     empty = [name for name in NUMERIC if inputs[name].isna().all()]
     undated = [name for name in DATES if inputs[name].isna().all()]
-    inputs = inputs.assign(**dict.fromkeys(empty, 0.0), **dict.fromkeys(undated, pd.Timestamp(0)))
+    inputs = inputs.fillna(dict.fromkeys(empty, 0.0) | dict.fromkeys(undated, pd.Timestamp(0)))
     with _threads(len(train)):
         return build(params, len(train)).fit(inputs, train[TARGET].to_numpy())
 
