@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--replace", action="store_true", help="in place of all files there are")
     add.set_defaults(run=_data_add)
     data.add_parser("version", help="print the version of data/raw").set_defaults(run=_data_version)
+    push = data.add_parser("push", help="put the data's versions into the environment's object store")
+    push.set_defaults(run=_data_push)
     return parser
 
 
@@ -196,20 +198,20 @@ def _compare(chosen: argparse.Namespace) -> None:
 def _predict(chosen: argparse.Namespace) -> None:
     from . import batch
 
-    rows = batch.predict(chosen.file, chosen.output)
+    rows = batch.predict(chosen.file, chosen.output, tell=_note)
     print(f"{rows:,} predictions in {chosen.output}")
 
 
 def _data_start(_: argparse.Namespace) -> None:
     from . import intake
 
-    print(f"data version {intake.start()}")
+    print(f"data version {intake.start(tell=_note)}")
 
 
 def _data_add(chosen: argparse.Namespace) -> None:
     from . import intake
 
-    version = intake.add(chosen.file, replace=chosen.replace, tell=lambda remark: print(f"note: {remark}"))
+    version = intake.add(chosen.file, replace=chosen.replace, tell=_note)
     print(f"data version {version}")
 
 
@@ -217,6 +219,16 @@ def _data_version(_: argparse.Namespace) -> None:
     from . import data
 
     print(data.version(data.RAW))
+
+
+def _data_push(_: argparse.Namespace) -> None:
+    from . import remote
+
+    print(f"pushed to {remote.push()}")
+
+
+def _note(remark: str) -> None:
+    print(f"note: {remark}")
 
 
 if __name__ == "__main__":
