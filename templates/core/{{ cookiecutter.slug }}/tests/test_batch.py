@@ -82,6 +82,25 @@ def logged(window):
 {%- endif %}
 
 
+def test_columns_of_the_file_keep_their_names_and_values(champion, tmp_path, capsys):
+    source = data.read_file(SAMPLE)[list(FEATURES)].head(5)
+    source.insert(0, "prediction", ["mine"] * 5)
+    source["note"] = ["007"] * 5
+    source.to_csv(tmp_path / "rows.csv", index=False)
+    arguments = ["predict", str(tmp_path / "rows.csv"), "--output"]
+    assert main([*arguments, str(tmp_path / "answers.csv")]) == 0
+    assert "the answers are in champion_prediction" in capsys.readouterr().out
+    written = pd.read_csv(tmp_path / "answers.csv", dtype=object)
+    assert set(written["prediction"]) == {"mine"}
+    assert set(written["note"]) == {"007"}
+    assert list(written["champion_prediction"].map(str)) == [
+        str(answer) for answer in model.predict(champion, source)["prediction"]
+    ]
+    assert main([*arguments, str(tmp_path / "answers.parquet")]) == 0
+    typed = pd.read_parquet(tmp_path / "answers.parquet")
+    assert all(typed[name].dtype == source[name].dtype for name in FEATURES)
+
+
 def test_a_file_that_can_not_be_used_changes_nothing(champion, tmp_path):
     output = tmp_path / "answers.csv"
     (tmp_path / "lacks.csv").write_text("nothing\n1\n")

@@ -61,6 +61,20 @@ def test_two_commits_need_no_registry(history, trained, monkeypatch, capsys):
     assert Path("reports/comparison.png").read_bytes().startswith(PNG)
 
 
+def test_figures_of_different_rows_are_named_as_such(history, capsys):
+    assert program.main(["compare", "first", "second"]) == 0
+    assert "tested on different rows" in capsys.readouterr().out
+    assert program.main(["compare", "second", "workspace"]) == 0
+    assert "tested on different rows" not in capsys.readouterr().out
+
+
+def test_before_the_first_commit_it_says_to_commit(capsys):
+    assert program.main(["compare"]) == 1
+    error = capsys.readouterr().err
+    assert "there is no commit yet" in error
+    assert "next: git add --all && git commit" in error
+
+
 def test_by_default_the_last_commit_and_the_files_as_they_are(history, capsys):
     history["model"][history["metric"]] -= 0.5
     Path("metrics.json").write_text(json.dumps(history))

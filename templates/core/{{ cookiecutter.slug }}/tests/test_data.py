@@ -96,11 +96,33 @@ def test_booleans_become_numbers(given, expected):
 
 
 @pytest.mark.parametrize(
-    ("given", "kind"),
-    [([True, False], bool), ([1, 2], int), ([1.0, 2.0], int), (["a", "b"], str), ([0.5, 1.0], str)],
+    ("classes", "given", "expected"),
+    [
+        ((False, True), [True, False], [True, False]),
+        ((False, True), ["True ", "FALSE"], [True, False]),
+        ((False, True), [1, 0], [True, False]),
+        ((False, True), ["1.0", "0"], [True, False]),
+        ((0, 1), ["true", "0"], [1, 0]),
+        ((1, 2), [1.0, 2.0], [1, 2]),
+        ((1, 2), ["1", " 2"], [1, 2]),
+        (("no", "yes"), ["yes ", "no"], ["yes", "no"]),
+        (("01", "1"), ["01", "1"], ["01", "1"]),
+    ],
 )
-def test_labels_keep_the_simplest_type_that_holds_them(given, kind):
-    assert {type(value) for value in data.labels(pd.Series(given)).tolist()} == {kind}
+def test_a_class_is_the_same_however_a_file_writes_it(classes, given, expected):
+    found = data.labels(pd.Series(given), classes)
+    assert found.tolist() == expected
+    assert {type(label) for label in found.tolist()} == {type(label) for label in classes}
+
+
+def test_what_is_no_class_is_missing():
+    given = pd.Series(["Yes", None, "maybe", "", "yes"])
+    assert data.labels(given, ("no", "yes")).isna().tolist() == [True, True, True, True, False]
+    assert data.labels(pd.Series([1, 2, 3]), (1, 2)).isna().tolist() == [False, False, True]
+
+
+def test_blanks_around_a_category_are_no_part_of_it():
+    assert data.categories(pd.Series([" a", "a ", "a b"])).tolist() == ["a", "a", "a b"]
 
 
 def test_times_with_a_zone_are_moved_to_utc():
@@ -139,6 +161,20 @@ def test_a_model_is_never_judged_on_rows_it_was_trained_on(raw):
         assert len(new.merge(train, how="inner")) == 0
     else:
         assert new[TIME].min() > train[TIME].max()
+
+
+@pytest.mark.skipif(TIME is not None, reason="with a time column the latest rows are held back")
+def test_rows_of_a_group_are_on_one_side(raw, monkeypatch):
+    rows = data.read(raw)
+    rows["group"] = [f"g{number % 40}" for number in range(len(rows))]
+    monkeypatch.setattr(data, "GROUP", "group")
+    train, test = data.split(rows, config.SplitParams())
+    assert not set(train["group"]) & set(test["group"])
+    assert len(train) + len(test) == len(rows)
+    # A row that belongs to nothing is by itself.
+    rows.loc[rows.index % 2 == 0, "group"] = np.nan
+    alone = data.split(rows, config.SplitParams())[1]["group"].isna().sum()
+    assert 0 < alone < len(rows) / 4
 
 
 @pytest.mark.skipif(TIME is not None, reason="with a time column the latest rows are held back")

@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from {{ cookiecutter.package }} import data, validation
 from {{ cookiecutter.package }}.errors import DataError
-from {{ cookiecutter.package }}.schema import CATEGORICAL, COLUMNS, NUMERIC, TARGET, TIME
+from {{ cookiecutter.package }}.schema import CATEGORICAL, CLASSES, COLUMNS, NUMERIC, TARGET, TASK, TIME
 
 BAD = {"number": "abc", "integer": 1.5, "boolean": "maybe", "category": None, "date": "yesterday"}
 
@@ -57,6 +58,28 @@ def test_a_row_without_a_target_is_refused(frame):
     with pytest.raises(DataError) as error:
         validation.require_valid([written(spoiled(frame, TARGET, None))])
     assert f"part.csv, {TARGET}: 1 rows are not filled; first: row 3" in str(error.value)
+
+
+@pytest.mark.skipif(TASK != "classification", reason="a regression has no classes")
+def test_a_class_that_the_schema_does_not_know_is_refused(frame):
+    known = ", ".join(str(label) for label in CLASSES[:1])
+    with pytest.raises(DataError) as error:
+        validation.require_valid([written(spoiled(frame, TARGET, "never seen"))])
+    assert f"part.csv, {TARGET}: 1 rows are not of a class in schema.py ({known}" in str(error.value)
+    assert "first: row 3, 'never seen'" in str(error.value)
+    assert "if the data is right, correct schema.py" in str(error.value)
+
+
+@pytest.mark.skipif(TASK != "classification", reason="a regression has no classes")
+def test_blanks_around_a_class_are_no_other_class(frame):
+    padded = frame.astype({TARGET: str})
+    padded[TARGET] = " " + padded[TARGET] + " "
+    assert validation.violations(written(padded)) == []
+
+
+def test_a_value_is_shown_as_the_file_has_it():
+    assert validation._shown(np.float64(0.07)) == "0.07"
+    assert validation._shown(None) == "nothing"
 
 
 @pytest.mark.skipif(TIME is None, reason="the data has no time column")

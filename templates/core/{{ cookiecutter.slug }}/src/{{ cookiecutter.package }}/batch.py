@@ -10,23 +10,20 @@ import tempfile
 from datetime import UTC, datetime
 {%- endif %}
 from pathlib import Path
-{%- if cookiecutter.monitoring %}
-from typing import Any
-from uuid import uuid4
-{%- endif %}
+from typing import TYPE_CHECKING{% if cookiecutter.monitoring %}, Any
+from uuid import uuid4{% endif %}
 
 import pandas as pd
 
-from . import data, model, registry
+from . import data, model, registry, tables
 from .errors import DataError, RegistryError
-{%- if cookiecutter.monitoring %}
-from .schema import CATEGORICAL, FEATURES
-{%- else %}
-from .schema import CATEGORICAL
-{%- endif %}
+from .schema import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def predict(file: Path, output: Path) -> int:
+def predict(file: Path, output: Path, tell: Callable[[str], None] = lambda _: None) -> int:
     """Ask the champion about every row of a file, and write the rows with its answers.
 {%- if cookiecutter.monitoring %}
 
@@ -37,7 +34,8 @@ def predict(file: Path, output: Path) -> int:
     Args:
         file: a .csv or .parquet file with at least the features.
         output: where to write, as .csv or .parquet; it gets the columns `prediction` and, for classes,
-            `probability`.
+            `probability`. Where the file has a column of such a name, `champion_` stands before ours.
+        tell: is called with a remark about that.
 
     Returns:
         The number of rows.
@@ -53,6 +51,9 @@ def predict(file: Path, output: Path) -> int:
         raise DataError(f"{output} is neither .csv nor .parquet")
     rows = _read(file)
     inputs = data.features(rows)
+    if output.suffix == ".parquet":
+        # What was text in a CSV file gets the types of the schema.
+        rows[list(FEATURES)] = inputs
     version = registry.champion()
     if version is None:
         raise RegistryError("no model is registered as champion yet", "train and register one: make train")
@@ -63,22 +64,27 @@ def predict(file: Path, output: Path) -> int:
     answers.insert(0, "prediction_id", [uuid4().hex for _ in range(len(rows))])
     _log(inputs, answers, version.version)
 {%- endif %}
-    _write(rows.drop(columns=[name for name in answers if name in rows]).join(answers), output)
+    names = {name: _free(name, rows) for name in map(str, answers) if name in rows}
+    _write(rows.join(answers.rename(columns=names)), output)
+    if names:
+        tell(f"{file.name} has columns {', '.join(names)}; the answers are in {', '.join(names.values())}")
     return len(rows)
 
 
 def _read(file: Path) -> pd.DataFrame:
-    try:
-        if file.suffix == ".parquet":
-            rows = pd.read_parquet(file)
-        else:
-            # Categories stay text: "01" is not 1.
-            rows = pd.read_csv(file, dtype=dict.fromkeys(CATEGORICAL, "object"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} can't be read: {error}", "give a .csv or .parquet file") from error
+    """Return all columns of a file; those of CSV as text, so that what isn't ours is written as it was."""
+    with tempfile.TemporaryDirectory() as scratch:
+        own = tables.own(file, FEATURES, data.NUMBERS, Path(scratch))
+        rows = tables.read(own, tables.columns(own))
     if rows.empty:
         raise DataError(f"{file} holds no rows")
     return rows.reset_index(drop=True)
+
+
+def _free(name: str, rows: pd.DataFrame) -> str:
+    while name in rows:
+        name = f"champion_{name}"
+    return name
 
 
 def _write(rows: pd.DataFrame, output: Path) -> None:

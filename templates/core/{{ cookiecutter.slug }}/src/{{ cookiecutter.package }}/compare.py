@@ -62,6 +62,11 @@ def find(name: str) -> Training:
     if commit := git.resolve(name):
         shown = commit[:SHORT] if commit.startswith(name) else f"{name} ({commit[:SHORT]})"
         return _from_files(shown, lambda path: git.content(commit, path), {"commit": commit[:SHORT]})
+    if name == "HEAD":
+        raise ConfigError(
+            "there is no commit yet to compare with",
+            "git add --all && git commit --message 'First training'; then change something, and train again",
+        )
     # Last, because a comparison of commits must not need a registry, nor wait for one.
     from . import registry
 
@@ -96,6 +101,18 @@ def table(first: Training, second: Training) -> str:
     return "".join(_line(row, widths) + "\n" for row in lines)
 
 
+def remark(first: Training, second: Training) -> str:
+    """Return what to know before reading the figures: a sentence where they are of different test rows."""
+    split = [name for name in first.params | second.params if name.startswith("split.")]
+    same = all(first.params.get(name) == second.params.get(name) for name in split)
+    if same and first.facts.get("data version") == second.facts.get("data version"):
+        return ""
+    return (
+        "They were tested on different rows, since data or split differ: "
+        "a part of what the figures differ by comes from that.\n"
+    )
+
+
 def plot(first: Training, second: Training, path: Path) -> None:
     """Draw the model's figures and its cost, a small chart each, since their scales differ."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -126,9 +143,9 @@ def plot(first: Training, second: Training, path: Path) -> None:
 
 
 def write(first: Training, second: Training, reports: Path) -> str:
-    """Write the table and the plot into a folder, and return the table."""
+    """Write the table, with a remark, and the plot into a folder; return what was written as text."""
     reports.mkdir(parents=True, exist_ok=True)
-    found = table(first, second)
+    found = "\n".join(filter(None, (table(first, second), remark(first, second))))
     (reports / TABLE).write_text(found, encoding="utf-8")
     plot(first, second, reports / PLOT)
     return found

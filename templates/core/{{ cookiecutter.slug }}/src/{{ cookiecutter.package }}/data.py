@@ -2,7 +2,7 @@
 
 Everything after `read` works on one normal form: numbers, integers and booleans as float64 with NaN for
 missing, categories as text with NaN for missing, dates and the time as naive datetime64[ns] (UTC if the
-source had a zone), and the target as float64 (regression) or as its labels (classification).
+source had a zone), and the target as float64 (regression) or as one of CLASSES (classification).
 """
 
 from __future__ import annotations
@@ -15,8 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from . import tables
 from .errors import DataError
-from .schema import CATEGORICAL, COLUMNS, DATES, FEATURES, NUMERIC, REQUIRED, TARGET, TASK, TIME
+from .schema import (
+    CATEGORICAL,
+    CLASSES,
+    COLUMNS,
+    DATES,
+    FEATURES,
+    GROUP,
+    NUMERIC,
+    REQUIRED,
+    TARGET,
+    TASK,
+    TIME,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +37,12 @@ if TYPE_CHECKING:
     from .config import SplitParams
 
 RAW = Path("data/raw")
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = tables.SUFFIXES
+# What is read as numbers; booleans may be written as words.
+NUMBERS = (
+    *(column.name for column in COLUMNS if column.kind in {"number", "integer"}),
+    *((TARGET,) if TASK == "regression" else ()),
+)
 ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
@@ -51,21 +69,14 @@ def read_part(path: Path) -> pd.DataFrame:
     Raises:
         DataError: it can't be read, or lacks a column of the schema.
     """
-    try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            # Categories stay text: "01" is not 1.
-            frame = pd.read_csv(path, dtype=dict.fromkeys(CATEGORICAL, "object"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path.name} can't be read: {error}") from error
-    missing = [name for name in REQUIRED if name not in frame.columns]
+    known = tables.columns(path)
+    missing = [name for name in REQUIRED if name not in known]
     if missing:
         raise DataError(
             f"{path.name} lacks the columns {', '.join(missing)}",
             "schema.py lists the columns; a column that is gone needs a new model, not an empty one",
         )
-    return frame[list(REQUIRED)]
+    return tables.read(path, REQUIRED, NUMBERS)
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -91,6 +102,8 @@ def _normal(frame: pd.DataFrame) -> pd.DataFrame:
     columns[TARGET] = numbers(frame[TARGET]) if TASK == "regression" else labels(frame[TARGET])
     if TIME is not None:
         columns[TIME] = times(frame[TIME])
+    if GROUP is not None:
+        columns[GROUP] = categories(frame[GROUP])
     return pd.DataFrame(columns)[list(REQUIRED)]
 
 
@@ -117,29 +130,42 @@ def numbers(values: pd.Series, *, boolean: bool = False) -> pd.Series:
     if values.dtype == np.float64:
         return values
     if boolean and values.dtype == object:
-        return values.map(lambda value: BOOLEANS.get(str(value).lower(), np.nan)).astype(np.float64)
+        return values.map(lambda value: BOOLEANS.get(str(value).strip().lower(), np.nan)).astype(np.float64)
     return pd.to_numeric(values, errors="coerce").astype(np.float64)
 
 
 def categories(values: pd.Series) -> pd.Series:
-    """Return text, with NaN for missing; 7 and 7.0 are both "7": a file's format makes no difference."""
+    """Return text without blanks around it, with NaN for missing.
+
+    7 and 7.0 are both "7": a file's format makes no difference.
+    """
     if pd.api.types.is_float_dtype(values.dtype):
         whole = (values % 1 == 0) | values.isna()
         if whole.all():
             values = values.astype("Int64")
     text = values.astype(object)
-    return text.where(text.isna(), text.astype(str)).where(text.notna(), np.nan)
+    return text.where(text.isna(), text.astype(str).str.strip()).where(text.notna(), np.nan)
 
 
-def labels(values: pd.Series) -> pd.Series:
-    """Return the classes as booleans, whole numbers or text, whichever holds all of them."""
-    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype):
-        return values
-    if pd.api.types.is_float_dtype(values.dtype) and bool((values % 1 == 0).all()):
-        return values.astype(np.int64)
-    if all(isinstance(value, bool) for value in values):
-        return values.astype(bool)
-    return categories(values)
+def labels(values: pd.Series, classes: tuple[bool | int | str, ...] = CLASSES) -> pd.Series:
+    """Return classes as the schema has them: booleans, whole numbers or text; NaN for what is none of them.
+
+    "True ", true and 1 are one class where the schema's are booleans, or 0 and 1: the form of a file makes no
+    difference.
+    """
+    known = {spelling: label for label in classes for spelling in _spellings(label, classes)}
+    # By their text, because True, 1 and 1.0 are the same key of a dictionary.
+    text = values.astype(object).where(values.notna(), None).astype(str).str.strip()
+    named = any(isinstance(label, str) for label in classes)
+    return (text if named else text.str.lower()).map(known)
+
+
+def _spellings(label: bool | int | str, classes: tuple[bool | int | str, ...]) -> list[str]:  # noqa: FBT001
+    """Return the texts that stand for a class."""
+    if isinstance(label, str):
+        return [label]
+    words = ["false", "true"][label : label + 1] if set(classes) <= {0, 1} else []
+    return [f"{label:d}", f"{label:d}.0", *words]
 
 
 def times(values: pd.Series) -> pd.Series:
@@ -185,9 +211,10 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     """Hold rows back for the evaluation.
 
     With a time column, the test rows are the latest ones and no moment is on both sides: a model is judged on
-    its future. Without one, the hash of a row's features decides. A row then stays on its side when data is
-    added, so that an older model can be judged on the same rows, and copies of a row are never on both sides.
-    The target has no say: else, of equal rows with different targets, one target would go to either side.
+    its future. Without one, the hash of a row's features decides, or that of the group it belongs to. A row
+    then stays on its side when data is added, so that an older model can be judged on the same rows, and
+    copies of a row, or rows of a group, are never on both sides. The target has no say: else, of equal rows
+    with different targets, one target would go to either side.
 
     Returns:
         The training rows and the test rows.
@@ -202,13 +229,17 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     else:
         held_back = _drawn(frame, params.test_size, params.seed)
     train, test = frame[~held_back], frame[held_back]
+    setting = "split.test_size" if TIME is not None else "split.seed (1, 2, ...) or split.test_size"
     if train.empty or test.empty:
-        raise DataError(f"{len(frame)} rows can't be split into training and test rows", "add more data")
+        raise DataError(
+            f"{len(frame)} rows can't be split into training and test rows",
+            f"add more data, or change {setting} in params.yaml",
+        )
     for name, side in (("training", train), ("test", test)):
         if side[TARGET].nunique() < 2:  # noqa: PLR2004
             raise DataError(
                 f"all {len(side)} {name} rows have the same {TARGET}: {side[TARGET].iloc[0]}",
-                "add data with other values of it, or change split.test_size in params.yaml",
+                f"add data with other values of it, or change {setting} in params.yaml",
             )
     return train.reset_index(drop=True), test.reset_index(drop=True)
 
@@ -232,13 +263,20 @@ def unseen(rows: pd.DataFrame, origin: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _drawn(rows: pd.DataFrame, share: float, seed: int) -> pd.Series:
-    """Say of each row whether its features draw it into a share of all rows."""
+    """Say of each row whether its hash draws it into a share of all rows."""
     return hashes(rows, seed) < np.uint64(share * 2**64)
 
 
 def hashes(rows: pd.DataFrame, seed: int) -> pd.Series:
-    """Return a number from 0 to 2**64 - 1 for each row; rows with the same features have the same."""
-    found: pd.Series = pd.util.hash_pandas_object(rows[list(FEATURES)], index=False, hash_key=f"{seed:016d}")
+    """Return a number from 0 to 2**64 - 1 for each row.
+
+    Rows of the same group have the same, and so have rows with the same features that belong to none.
+    """
+    key = f"{seed:016d}"
+    found: pd.Series = pd.util.hash_pandas_object(rows[list(FEATURES)], index=False, hash_key=key)
+    if GROUP is not None:
+        groups = pd.util.hash_pandas_object(rows[GROUP], index=False, hash_key=key)
+        found = groups.where(rows[GROUP].notna(), found)
     return found
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import data
 from .errors import DataError
-from .schema import CATEGORICAL, COLUMNS, NUMERIC, TARGET, TASK, TIME
+from .schema import CATEGORICAL, CLASSES, COLUMNS, GROUP, NUMERIC, TARGET, TASK, TIME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
 SHOWN = 5  # violations and new values named in a message
+CLASSES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,16 @@ def frame_schema() -> pa.DataFrameSchema:
         return pa.Column(None, checks=checks, nullable=nullable)
 
     columns = {feature.name: column(feature.kind, nullable=feature.nullable) for feature in COLUMNS}
-    columns[TARGET] = column("number" if TASK == "regression" else "category", nullable=False)
+    if TASK == "regression":
+        columns[TARGET] = column("number", nullable=False)
+    else:
+        names = ", ".join(map(str, CLASSES[:CLASSES_SHOWN])) + (", …" if len(CLASSES) > CLASSES_SHOWN else "")
+        known = pa.Check(_is_class, error=f"of a class in schema.py ({names})")
+        columns[TARGET] = pa.Column(None, checks=[known], nullable=False)
     if TIME is not None:
         columns[TIME] = pa.Column(None, checks=[pa.Check(_is_time, error="a time")], nullable=False)
+    if GROUP is not None:
+        columns[GROUP] = pa.Column(None, nullable=True)
     return pa.DataFrameSchema(columns)
 
 
@@ -111,7 +119,7 @@ def require_valid(paths: list[Path]) -> None:
             lines.append(f"  - and {len(found) - SHOWN} more")
         raise DataError(
             "the data doesn't follow the schema:\n" + "\n".join(lines),
-            "correct the files, or schema.py if the data is right",
+            "correct the files; if the data is right, correct schema.py",
         )
 
 
@@ -182,7 +190,13 @@ def report(folder: Path) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if pd.isna(value) else repr(value)
+    if pd.isna(value):
+        return "nothing"
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _is_class(values: pd.Series) -> pd.Series:
+    return data.labels(values).notna()
 
 
 def _is_number(values: pd.Series) -> pd.Series:
