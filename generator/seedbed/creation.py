@@ -11,8 +11,10 @@ from pathlib import Path
 from seedbed import layers, publish, render
 from seedbed import spec as specs
 from seedbed.data import starting
+from seedbed.data.csv_table import CsvTable
 from seedbed.data.source import local_file
 from seedbed.data.table import Table, open_table
+from seedbed.errors import SpecError
 from seedbed.spec_sources import Answers
 
 
@@ -24,7 +26,7 @@ class Created:
     spec: specs.ProjectSpec
     layers: list[str]
     files: list[str]
-    left_out: int = 0  # rows of the data without a target or a time
+    placed: starting.Placed
 
 
 def create(answers: Answers, destination: Path | None, *, dry_run: bool = False, table: Table | None = None) -> Created:
@@ -51,11 +53,11 @@ def create(answers: Answers, destination: Path | None, *, dry_run: bool = False,
         if dry_run:
             publish.check_free(folder)
             with tempfile.TemporaryDirectory(prefix="seedbed-") as temporary:
-                files, left_out = _fill(Path(temporary), spec, selected, data)
+                files, placed = _fill(Path(temporary), spec, selected, data)
         else:
             with publish.staged(folder) as staging:
-                files, left_out = _fill(staging, spec, selected, data)
-    return Created(folder, spec, [layer.name for layer in selected], files, left_out)
+                files, placed = _fill(staging, spec, selected, data)
+    return Created(folder, spec, [layer.name for layer in selected], files, placed)
 
 
 @contextmanager
@@ -64,10 +66,28 @@ def _opened(spec: specs.ProjectSpec, base: Path, table: Table | None) -> Iterato
         yield table
         return
     with local_file(spec.data.source, base) as path:
-        yield open_table(path, spec.data.encoding)
+        yield open_table(path, spec.data.encoding, spec.data.decimal, spec.data.thousands)
 
 
-def _fill(folder: Path, spec: specs.ProjectSpec, selected: list[layers.Layer], data: Table) -> tuple[list[str], int]:
-    render.render(spec, selected, into=folder)
-    left_out = starting.place(data, spec, folder)
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()), left_out
+def _fill(
+    folder: Path, spec: specs.ProjectSpec, selected: list[layers.Layer], data: Table
+) -> tuple[list[str], starting.Placed]:
+    placed = starting.place(data, spec, folder)
+    render.render(_completed(spec, data, placed), selected, into=folder)
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()), placed
+
+
+def _completed(spec: specs.ProjectSpec, data: Table, placed: starting.Placed) -> specs.ProjectSpec:
+    """The spec with what the data says about itself, where nobody said it: the classes, and how files are written."""
+    import msgspec.structs
+
+    known = set(map(str, spec.data.classes))
+    if known and (unknown := [label for label in map(str, placed.classes) if label not in known]):
+        raise SpecError(
+            f"data.classes: the data also has {', '.join(unknown)}", hint="Name all classes, or leave the key out."
+        )
+    files = spec.data.files
+    if files == specs.CsvForm() and isinstance(data, CsvTable):
+        files = data.form
+    completed = msgspec.structs.replace(spec.data, classes=spec.data.classes or list(placed.classes), files=files)
+    return msgspec.structs.replace(spec, data=completed)

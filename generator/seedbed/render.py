@@ -29,12 +29,12 @@ _LEFT_OUT = shutil.ignore_patterns(*_CACHES, "*.pyc", "Pulumi.*.yaml", "mypy.ini
 
 
 def render(spec: specs.ProjectSpec, selected: Iterable[layers.Layer], *, into: Path) -> None:
-    """Write the whole project but its data into the empty folder `into`; the same arguments always give the same bytes.
+    """Write the whole project but its data into the folder `into`; the same arguments always give the same bytes.
 
     Args:
-        spec: a checked spec.
+        spec: a checked spec, with the classes of a classification.
         selected: the layers that the spec selects.
-        into: an existing, empty folder.
+        into: an existing folder that holds nothing but the data.
 
     Raises:
         TemplateError: a layer is broken or two layers write the same file.
@@ -44,7 +44,7 @@ def render(spec: specs.ProjectSpec, selected: Iterable[layers.Layer], *, into: P
     for layer in selected:
         _render_layer(layer, values, into)
     _copy_infra(into / "infra")
-    own_data = {**_builtins(spec.data), "source": SAMPLE, "encoding": "utf-8"}
+    own_data = {**_builtins(spec.data), "source": SAMPLE, "encoding": "utf-8", "decimal": ".", "thousands": ""}
     text = specs.to_toml(specs.parse({**_builtins(spec), "data": own_data}))
     (into / specs.FILE_NAME).write_text(text, encoding="utf-8")
     for environment in spec.environments:
@@ -69,7 +69,7 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
         {
             "name": name,
             "target": environment.target,
-            "data_bucket": environment.data_bucket or naming.bucket_name(spec.slug, name, "data"),
+            "data_bucket": environment.data_bucket or naming.bucket_name(spec.slug, name, _purpose(environment)),
         }
         for name, environment in spec.environments.items()
     ]
@@ -80,6 +80,9 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
         "package": spec.package,
         "target": spec.data.target,
         "time": spec.data.time,
+        "group": spec.data.group,
+        "classes": spec.data.classes,
+        "files": _builtins(spec.data.files),
         "features": features,
         "source": Path(SAMPLE).name,
         "environments": environments,
@@ -87,6 +90,11 @@ def context(spec: specs.ProjectSpec) -> dict[str, Any]:
         "images": _images(spec.project.python),
         "seedbed_version": spec.seedbed.version,
     }
+
+
+def _purpose(environment: specs.Environment) -> str:
+    """What a bucket for data is for, as names have it: on AWS, where they are everybody's, with the account."""
+    return f"data-{environment.account}" if environment.target == "aws" else "data"
 
 
 def _images(python: str) -> dict[str, str]:

@@ -19,8 +19,12 @@ FeatureKind = Literal[
     "number", "integer", "boolean", "category", "date", "number?", "integer?", "boolean?", "category?", "date?"
 ]  # fmt: skip
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-# Keys of [project] that are only written when they are set.
-_RARE = frozenset({"repository", "repository_ids"})
+Class = bool | int | str
+# Keys that are only written when they are set.
+_RARE = {
+    "project": frozenset({"repository", "repository_ids"}),
+    "data": frozenset({"group", "classes", "decimal", "thousands", "files"}),
+}
 _ENVIRONMENT_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
@@ -78,6 +82,19 @@ class Choices(_Section, frozen=True, kw_only=True):
     monitoring: Annotated[bool, msgspec.Meta(description="Drift and service monitoring")] = True
 
 
+Decimal = Literal[".", ","]
+Thousands = Literal["", ",", ".", " ", "'"]
+
+
+class CsvForm(_Section, frozen=True, kw_only=True):
+    """How a CSV file is written."""
+
+    encoding: Annotated[str, msgspec.Meta(description="Of its text")] = "utf-8"
+    separator: Annotated[Literal[",", ";", "\t", "|"], msgspec.Meta(description="Between its values")] = ","
+    decimal: Annotated[Decimal, msgspec.Meta(description="Before the decimals of its numbers")] = "."
+    thousands: Annotated[Thousands, msgspec.Meta(description="Between the thousands of its numbers")] = ""
+
+
 class Data(_Section, frozen=True, kw_only=True):
     """The table that the model learns from."""
 
@@ -92,9 +109,26 @@ class Data(_Section, frozen=True, kw_only=True):
     time: Annotated[str, msgspec.Meta(description="Column that orders the rows in time; empty: rows have no order")] = (
         ""
     )
+    group: Annotated[
+        str,
+        msgspec.Meta(
+            description="Column that says what several rows belong to, such as a patient: rows of one are tested "
+            "together, or trained on together; empty: each row is by itself. Not with `time`"
+        ),
+    ] = ""
+    classes: Annotated[
+        list[Class],
+        msgspec.Meta(description="Classes of the target that the project accepts; empty: those that `source` has"),
+    ] = msgspec.field(default_factory=list)
     encoding: Annotated[str, msgspec.Meta(description="Of the text in `source`; the project's own data is UTF-8")] = (
         "utf-8"
     )
+    decimal: Annotated[Decimal, msgspec.Meta(description="Before the decimals of the numbers in a CSV `source`")] = "."
+    thousands: Annotated[Thousands, msgspec.Meta(description="Between the thousands of those numbers")] = ""
+    files: Annotated[
+        CsvForm,
+        msgspec.Meta(description="How CSV files are written that `make data` is given, unless as the project's own"),
+    ] = CsvForm()
 
 
 class Environment(_Section, frozen=True, kw_only=True):
@@ -251,6 +285,10 @@ class ProjectSpec(_Section, frozen=True, kw_only=True):
         return naming.package_name(self.slug)
 
 
+_DEFAULTS: dict[str, _Section] = {
+    "project": Project(name=""),
+    "data": Data(source="", target="", features={}),
+}
 _SECTIONS: dict[str, type[_Section]] = {
     "seedbed": Seedbed,
     "project": Project,
@@ -324,7 +362,9 @@ def to_toml(spec: ProjectSpec) -> str:
         name: {key: value for key, value in environment.items() if spec_rules.is_told(environment, key)}
         for name, environment in values["environments"].items()
     }
-    values["project"] = {key: value for key, value in values["project"].items() if value or key not in _RARE}
+    for section, keys in _RARE.items():
+        unset = {key: value for key, value in msgspec.to_builtins(_DEFAULTS[section]).items() if key in keys}
+        values[section] = {key: value for key, value in values[section].items() if unset.get(key, ...) != value}
     for name, value in values.items():
         document.add(name, tomlkit.item(value))
     return tomlkit.dumps(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -66,28 +67,52 @@ def problems(spec: ProjectSpec) -> list[str]:
     elif spec.slug.startswith(_AMAZONS):
         found.append(f"project.name: gives names of buckets that begin with '{spec.slug}', which S3 keeps for itself")
     found += _ci(spec.project)
+    found += _data(spec)
+    for name, environment in spec.environments.items():
+        problems = [*_target(environment), *_store(environment)]
+        found += [f"environments.{name}.{problem}" for problem in problems]
+    return found
+
+
+def _data(spec: ProjectSpec) -> list[str]:
     data = spec.data
-    for where, column in [
-        ("data.target", data.target),
-        ("data.time", data.time),
-        *(("data.features", f) for f in data.features),
-    ]:
-        found += [f"{where}: {flaw}" for flaw in text_flaws(column, COLUMN_NAME_LIMIT)]
+    roles = [("target", data.target), ("time", data.time), ("group", data.group)]
+    names = [*((f"data.{role}", name) for role, name in roles), *(("data.features", name) for name in data.features)]
+    found = [f"{where}: {flaw}" for where, column in names for flaw in text_flaws(column, COLUMN_NAME_LIMIT)]
     if not data.target:
         found.append("data.target: name the column to predict")
     if not data.features:
         found.append("data.features: name at least one input column")
     found += [
         f"data.features.{name}: is also data.{role}; an input can't be both"
-        for role, name in (("target", data.target), ("time", data.time))
+        for role, name in roles
         if name in data.features
     ]
-    if data.time and data.time == data.target:
-        found.append("data.time: is also data.target")
-    for name, environment in spec.environments.items():
-        problems = [*_target(environment), *_store(environment)]
-        found += [f"environments.{name}.{problem}" for problem in problems]
-    return found
+    found += [f"data.{role}: is also data.target" for role, name in roles[1:] if name and name == data.target]
+    if data.time and data.group:
+        found.append("data.group: the rows are divided by data.time, so groups have no say; leave one of the two out")
+    if data.decimal == data.thousands:
+        found.append(f"data.thousands: is {data.thousands!r}, and so is data.decimal")
+    try:
+        codecs.lookup(data.files.encoding)
+    except (LookupError, ValueError):
+        found.append(f"data.files.encoding: Python knows no encoding {data.files.encoding!r}")
+    if data.files.decimal == data.files.thousands:
+        found.append(f"data.files.thousands: is {data.files.thousands!r}, and so is data.files.decimal")
+    return found + _classes(spec)
+
+
+def _classes(spec: ProjectSpec) -> list[str]:
+    classes = spec.data.classes
+    if classes and spec.project.task != "classification":
+        return ["data.classes: a regression has none"]
+    if len(classes) == 1:
+        return ["data.classes: there is one, and a model tells two or more apart"]
+    if len({type(label) for label in classes}) > 1:
+        return ["data.classes: all of one kind, please: booleans, whole numbers or text"]
+    if len(set(classes)) < len(classes):
+        return ["data.classes: names one twice"]
+    return [f"data.classes: {flaw}" for label in classes for flaw in text_flaws(str(label), COLUMN_NAME_LIMIT)]
 
 
 def is_told(environment: dict[str, Any], key: str) -> bool:
@@ -203,7 +228,7 @@ def text_flaws(text: str, limit: int) -> list[str]:
     """Why a text can't go into files, listings and shells; characters that can't be seen are refused by name."""
     flaws = []
     if len(text) > limit:
-        flaws.append(f"longer than {limit} characters")
+        flaws.append(f"is longer than {limit} characters")
     hidden = sorted({c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}})
     if hidden:
         flaws.append("holds characters that can't be seen: " + ", ".join(f"U+{ord(c):04X}" for c in hidden[:5]))

@@ -9,6 +9,7 @@ from seedbed.data.inference import infer
 from seedbed.data.profile import profile
 from seedbed.data.sampling import Sampler
 from seedbed.data.table import open_table
+from seedbed.data.target import classes
 from seedbed.errors import SpecError
 
 ROWS = 400
@@ -78,7 +79,7 @@ def test_one_bad_value_in_the_last_row_decides(tmp_path):
         ("x", lambda n, r: f"K{n // 2}x", "has its own value in 50% of the rows"),
         ("x", lambda n, r: " ".join(r.choice(["red", "blue", "green"]) for _ in range(9)), "is free text: 9 words"),
         ("x", lambda n, r: f"{r.randrange(1, 13)}/{r.randrange(1, 29)}/2024", "dates that are not ISO 8601"),
-        ("x", lambda n, r: f'"{r.randrange(900)},{r.randrange(10, 99)}"', "numbers with a comma"),
+        ("x", lambda n, r: f'"{r.randrange(900)},{r.randrange(10, 99)}"', "numbers with a decimal comma"),
         ("x\u200b", lambda n, r: r.random(), "characters that can't be seen"),
     ],
 )
@@ -104,6 +105,110 @@ def test_leaks_are_left_out(tmp_path):
     assert set(reasons) == set(leaks)
     assert reasons["copy"] == reasons["code"] == "says the same as y"
     assert "known only after the fact?" in reasons["late"]
+
+
+def test_what_knows_far_more_than_the_others_is_doubted(tmp_path):
+    noise = random.Random(3)
+    y = [noise.choice("ab") for _ in range(ROWS)]
+    columns = {f"x{n}": values(lambda n, r: r.random(), n) for n in range(5)}
+    columns["after"] = [noise.random() + (label == "a") * 0.7 for label in y]
+    columns["paid"] = ["" if label == "a" or noise.random() < 0.8 else noise.random() for label in y]
+    result = infer(table(tmp_path, y=y, **columns), "y")
+    doubts = " ".join(result.doubts)
+    assert "after knows far more about y than others: alone it removes" in doubts
+    assert "--column after=drop" in doubts
+    assert "paid has one and the same value, or none, wherever y is a" in doubts
+    assert not any(f"x{n} " in doubts for n in range(5))
+    assert {found.name: found.role for found in result.columns}["after"] == "feature"
+
+
+def test_where_all_columns_know_much_none_is_doubted(tmp_path):
+    noise = random.Random(3)
+    y = [noise.choice("ab") for _ in range(ROWS)]
+    columns = {f"x{n}": [noise.random() + (label == "a") * 0.7 for label in y] for n in range(5)}
+    assert infer(table(tmp_path, y=y, **columns), "y").doubts == ()
+
+
+@pytest.mark.parametrize("name", ["patient_id", "PatientId", "id", "uuid"])
+def test_what_rows_belong_to_is_no_input_but_their_group(tmp_path, name):
+    others = {"x": values(lambda n, r: r.random()), "z": values(lambda n, r: r.random(), 5)}
+    data = table(tmp_path, **{name: values(lambda n, r: n % 40)}, **others)
+    result = infer(data, "y")
+    assert (result.group, found(data, name).role) == (name, "group")
+    assert f"rows of one {name} are tested together" in " ".join(result.doubts)
+    alone = infer(data, "y", group="")
+    assert (alone.group, found(data, name, group="").role) == ("", "left out")
+    assert "says what rows belong to" in found(data, name, group="").reason
+    assert found(data, name, kinds={name: "category"}).role == "feature"
+    assert infer(data, "y", group="x").group == "x"
+
+
+def test_few_values_are_no_groups_and_of_several_the_finest_is(tmp_path):
+    x = values(lambda n, r: r.random())
+    assert infer(table(tmp_path, vendor_id=values(lambda n, r: r.randrange(5)), x=x), "y").group == ""
+    data = table(
+        tmp_path, doctor_id=values(lambda n, r: n % 25), patient_id=values(lambda n, r: f"P{n % 100}"),
+        visit_id=values(lambda n, r: n * 7919 % 100_003), x=x,
+    )  # fmt: skip
+    assert infer(data, "y").group == "patient_id"
+    assert {found(data, name).role for name in ("doctor_id", "visit_id")} == {"left out"}
+    assert found(data, "visit_id").reason == "numbers the rows: all different"
+
+
+def test_a_time_divides_the_rows_and_groups_are_left(tmp_path):
+    seen = sorted(values(lambda n, r: f"2024-{r.randrange(1, 13):02}-{r.randrange(1, 29):02}"))
+    columns = {"seen": seen, "patient_id": values(lambda n, r: n % 40), "x": values(lambda n, r: r.random())}
+    data = table(tmp_path, **columns)
+    result = infer(data, "y")
+    assert (result.time, result.group, found(data, "patient_id").role) == ("seen", "", "left out")
+    assert "rows of one patient_id are both trained on and tested; `--time '' --group patient_id`" in str(result.doubts)
+    chosen = infer(data, "y", group="patient_id")
+    assert (chosen.time, chosen.group) == ("", "patient_id")
+
+
+def test_whole_numbers_that_are_codes_are_doubted(tmp_path):
+    columns = {"zip": values(lambda n, r: 10000 + n * 7919 % 300), "size": values(lambda n, r: r.randrange(99))}
+    doubts = infer(table(tmp_path, **columns), "y").doubts
+    assert [doubt for doubt in doubts if "codes" in doubt] == [
+        "zip holds whole numbers that may be codes, by its name: --column zip=category"
+    ]
+
+
+def test_the_odd_value_of_a_target_is_shown_and_how_to_read_it(tmp_path):
+    x = values(lambda n, r: r.random(), 5)
+    data = table(tmp_path, y=[*values(lambda n, r: r.random())[1:], '"1,234.50"'], x=x)
+    with pytest.raises(SpecError) as error:
+        infer(data, "y", task="regression")
+    assert error.value.message == "data.target: y holds numbers with commas between the thousands ('1,234.50')"
+    assert error.value.hint.startswith("Read them with --thousands ,")
+    data = table(tmp_path, y=[*values(lambda n, r: r.random())[1:], "n.a."], x=x)
+    with pytest.raises(SpecError, match=r"regression needs numbers, and y also holds 'n\.a\.'"):
+        infer(data, "y", task="regression")
+
+
+def test_a_kind_that_needs_another_form_says_so(tmp_path):
+    data = table(tmp_path, x=values(lambda n, r: f"${r.randrange(99)}.50"), z=values(lambda n, r: r.random()))
+    with pytest.raises(SpecError) as error:
+        infer(data, "y", kinds={"x": "number"})
+    assert "sign of a currency" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["True", "false"], (False, True)),
+        (["1", "0", "true"], (False, True)),
+        (["1.0", "0"], (0, 1)),
+        (["10", "9", "-1"], (-1, 9, 10)),
+        (["01", "1"], ("01", "1")),
+        (["yes", "no"], ("no", "yes")),
+        (["True", "maybe"], ("True", "maybe")),
+    ],
+)
+def test_classes_are_what_their_texts_say(labels, expected):
+    found = classes(labels)
+    assert found == expected
+    assert {type(label) for label in found} == {type(label) for label in expected}
 
 
 def test_leaks_of_a_number_are_left_out(tmp_path):
@@ -152,6 +257,7 @@ def test_rare_classes_and_rows_without_a_target_are_doubts(tmp_path):
     y = [*["a"] * (ROWS - 9), *["b"] * 7, "", ""]
     doubts = " ".join(infer(table(tmp_path, y=y, x=values(lambda n, r: r.random(), 5)), "y").doubts)
     assert "y = b (7)" in doubts
+    assert "with 7 rows of other classes than the commonest, training or test rows may by chance get none" in doubts
     assert "2 rows without y are left out" in doubts
 
 
@@ -166,6 +272,9 @@ def test_the_time_is_the_date_that_orders_the_rows(tmp_path):
     assert infer(data, "y", time="born").time == "born"
     with pytest.raises(SpecError, match=r"data.time: x holds '0\.\d+'; times are ISO 8601"):
         infer(data, "y", time="x")
+    sorted_by_class = table(tmp_path, y=["a"] * 300 + ["b"] * 100, seen=seen, x=values(lambda n, r: r.random(), 5))
+    with pytest.raises(SpecError, match="latest rows by seen can't be held back to test with"):
+        infer(sorted_by_class, "y", time="seen")
 
 
 def test_a_time_that_leaves_one_side_without_classes_is_an_input(tmp_path):
@@ -181,8 +290,11 @@ def test_the_persons_word_stands(tmp_path):
     result = infer(data, "y", kinds={"x": "category", "key": "integer", "z": "drop"}, task="classification")
     assert result.answers() == {
         "project": {"task": "classification"},
-        "data": {"target": "y", "time": "", "features": {"x": "category", "key": "integer"}},
-    }
+        "data": {
+            "target": "y", "time": "", "group": "", "features": {"x": "category", "key": "integer"},
+            "classes": ["a", "b"],
+        },
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -40,24 +40,32 @@ def sample(root):
         return list(csv.DictReader(file))
 
 
+def schema_of(root):
+    return next(root.glob("src/*/schema.py")).read_text(encoding="utf-8")
+
+
 def spec(root):
     return tomllib.loads((root / "seedbed.toml").read_text(encoding="utf-8"))
 
 
-def test_a_small_file_is_the_project_s_data_as_it_is(tmp_path, seedbed):
+def test_the_used_columns_of_a_small_file_are_the_project_s_data(tmp_path, seedbed):
     path = write_csv(tmp_path / "deliveries of 2024.csv", some(200))
     result = seedbed("new", "--data", path, "--target", "late")
     assert result.code == 0, result.err
     assert "200 rows; classification of late from 2 columns, 1 left out" in result.out
     assert "names each row: nearly all values are different" in result.out
     root = tmp_path / "deliveries-of-2024"
-    assert (root / "tests/data/sample.csv").read_bytes() == path.read_bytes()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert (root / "tests/data/sample.csv").read_text(encoding="utf-8").splitlines() == [
+        line.partition(",")[2] for line in lines
+    ]
+    assert "goes into git, in tests/data/sample.csv: 200 rows with größe, zone, late." in result.out
     assert not (root / "data/raw").exists()
     written = spec(root)
     assert written["project"] | {"name": "Deliveries Of 2024", "task": "classification"} == written["project"]
     assert written["data"] == {
         "source": "tests/data/sample.csv", "target": "late", "time": "", "encoding": "utf-8",
-        "features": {"größe": "number", "zone": "category"},
+        "classes": [False, True], "features": {"größe": "number", "zone": "category"},
     }  # fmt: skip
     again = seedbed("new", "again", "--spec", root / "seedbed.toml")
     assert again.code == 0, again.err
@@ -78,7 +86,77 @@ def test_other_dialects_become_the_project_s_own(tmp_path, seedbed):
     found = sample(tmp_path / "out")
     assert len(found) == 299
     assert {row["zone"] for row in found} == {"x", "é"}
-    assert spec(tmp_path / "out")["data"]["encoding"] == "utf-8"
+    written = spec(tmp_path / "out")["data"]
+    assert written["encoding"] == "utf-8"
+    # Next month's file is of the same form.
+    form = {"encoding": "iso8859-1", "separator": ";", "decimal": ".", "thousands": ""}
+    assert written["files"] == form
+    schema = schema_of(tmp_path / "out")
+    assert 'ARRIVING = CsvForm(encoding="iso8859-1", separator=";")' in schema
+    again = seedbed("new", "again", "--spec", tmp_path / "out/seedbed.toml")
+    assert again.code == 0, again.err
+    assert spec(tmp_path / "again")["data"] == written
+
+
+def test_numbers_of_another_form_become_plain(tmp_path, seedbed):
+    rows = [
+        (f"{n % 7 + 1}.{n * 37 % 1000:03},5", f"{n % 5}.{n % 9}", f"{n / 8:.1f}".replace(".", ",")) for n in range(300)
+    ]
+    path = write_csv(tmp_path / "x.csv", rows, ("price", "version", "y"), ";")
+    refused = seedbed("new", "out", "--data", path, "--target", "y")
+    assert refused.code == 3
+    assert "data.target: y holds numbers with a decimal comma" in refused.err
+    assert "Read them with --decimal ," in refused.err
+    arguments = ("--data", path, "--target", "y", "--decimal", ",", "--thousands", ".")
+    result = seedbed("new", "out", *arguments, "--column", "version=category")
+    assert result.code == 0, result.err
+    found = sample(tmp_path / "out")
+    assert found[13] == {"price": "7481.5", "version": "3.4", "y": "1.6"}
+    assert spec(tmp_path / "out")["data"]["features"] == {"price": "number", "version": "category"}
+    schema = schema_of(tmp_path / "out")
+    assert 'ARRIVING = CsvForm(separator=";", decimal=",", thousands=".")' in schema
+
+
+def test_what_is_not_used_does_not_go_into_git(tmp_path, seedbed):
+    rows = [(*row, f"person{n}@example.org") for n, row in enumerate(some(200))]
+    path = write_csv(tmp_path / "x.csv", rows, ("id", "größe", "zone", "late", "email"))
+    assert seedbed("new", "out", "--data", path, "--target", "late").code == 0
+    for file in (tmp_path / "out").rglob("*"):
+        assert not file.is_file() or b"person7@" not in file.read_bytes(), file
+
+
+def test_rows_that_belong_together_stay_together(tmp_path, seedbed):
+    source = random.Random(1)
+    rows = [(n % 40, round(n % 40 + source.random(), 3), source.choice("ab")) for n in range(1_000)]
+    path = write_csv(tmp_path / "x.csv", rows, ("patient_id", "pressure", "y"))
+    result = seedbed("new", "out", "--data", path, "--target", "y")
+    assert result.code == 0, result.err
+    assert "rows of one patient_id are tested together" in result.out
+    assert spec(tmp_path / "out")["data"]["group"] == "patient_id"
+    assert list(sample(tmp_path / "out")[0]) == ["patient_id", "pressure", "y"]
+    schema = schema_of(tmp_path / "out")
+    assert 'GROUP: str | None = "patient_id"' in schema
+    result = seedbed("new", "alone", "--data", path, "--target", "y", "--group", "")
+    assert result.code == 0, result.err
+    assert "group" not in spec(tmp_path / "alone")["data"]
+    assert list(sample(tmp_path / "alone")[0]) == ["pressure", "y"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(n, "ab"[n % 2]) for n in range(3)], "3 rows with y are too few"),
+        ([(n, "b" if n == 5 else "a") for n in range(300)], "y is 'a' in all rows but 1: none is left to test with"),
+    ],
+)
+@pytest.mark.parametrize("said", [True, False])
+def test_what_can_not_be_divided_is_refused(tmp_path, seedbed, rows, message, said):
+    path = write_csv(tmp_path / "x.csv", rows, ("x", "y"))
+    (tmp_path / "s.toml").write_text('[data]\nsource = "-"\ntarget = "y"\nfeatures = {x = "number"}\n')
+    arguments = ("--spec", tmp_path / "s.toml", "--set", "project.name=Few") if said else ("--target", "y")
+    result = seedbed("new", "out", "--data", path, "--column", "x=number", *arguments)
+    assert (result.code, message in result.err) == (3, True), result.err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -107,11 +185,12 @@ def test_of_a_large_file_a_sample_goes_into_git_and_all_of_it_beside(tmp_path, s
     assert (root / "data/raw" / path.name).read_bytes() == path.read_bytes()
     assert (tmp_path / "two/tests/data/sample.csv").read_bytes() == (root / "tests/data/sample.csv").read_bytes()
     found = sample(root)
-    assert list(found[0]) == ["late", "größe", "zone"]
+    assert list(found[0]) == ["größe", "zone", "late"]
     assert 1_900 < len(found) < 2_200
     # All rows of the rare class, where their share would give one.
     assert sum(row["late"].lower() == "true" for row in found) == RARE
-    assert result.out.count("All of the data is in data/raw") == 1
+    assert "All of the data, with every column, is in data/raw: for DVC and its store, not for git." in result.out
+    assert f"A sample of it goes into git: {len(found):,} rows with größe, zone, late." in result.out
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -223,11 +302,20 @@ def test_on_a_terminal_a_person_is_asked_and_corrects(tmp_path, monkeypatch):
     path = write_csv(tmp_path / "x.csv", some(200))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(output, "is_terminal", lambda: True)
-    typed = ["lade", "late", "zone=date", "zone=drop", "nonsense", "", *[""] * 12]
+    typed = [
+        "lade", "late", "zone=date", "zone=drop", "nonsense", "zon=drop", "größe=big", "task x", "time zone", "group zone",
+        "group", "", *[""] * 12,
+    ]  # fmt: skip
     result = CliRunner().invoke(command, ["out", "--data", str(path)], input="\n".join(typed) + "\n")
     assert result.exit_code == 0, result.output
     assert "there is no column 'lade'; 'late'?" in result.output
     assert "not every value is of the kind date" in result.output
+    for answer in (
+        "'nonsense' is not understood", "There is no column 'zon'", "'zone'?", "'big' is no kind", "'x' is no task",
+        "; times are ISO 8601",
+    ):  # fmt: skip
+        assert answer in result.output
+    assert "zone    group" in result.output
     assert "What is the project called? [X]" in result.output
     assert "Does it predict a class or a number?" not in result.output
     assert spec(tmp_path / "out")["data"]["features"] == {"größe": "number"}

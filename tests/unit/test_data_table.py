@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seedbed.data.numbers import NumberForm, foreign_form
 from seedbed.data.source import local_file
 from seedbed.data.table import open_table
 from seedbed.errors import SpecError
@@ -47,6 +48,68 @@ def test_quotes_lines_and_blank_names(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a, b , c\n 1,  x y,NA \n",
+        'a, "b", c\n1, "x y", NA\n',
+        '"a",    "b","c"\n1, "x y",\n',
+        'a\t "b"\tc\n1\t"x y"\t\n',
+    ],
+)
+def test_blanks_around_values_belong_to_nothing(tmp_path, text):
+    assert rows(write(tmp_path / "x.csv", text)) == (["a", "b", "c"], [("1", "x y", None)])
+
+
+def test_a_separator_inside_of_quotes_after_a_blank_is_text(tmp_path):
+    lines = "".join(f'{n}, "x, ""y"" {n}"\n' for n in range(5_000))
+    names, found = rows(write(tmp_path / "x.csv", f'a, "b"\n{lines}'))
+    assert (names, len(found), found[-1]) == (["a", "b"], 5_000, ("4999", 'x, "y" 4999'))
+    with pytest.raises(SpecError, match="line 5002: 3 values where the header names 2 columns"):
+        rows(write(tmp_path / "x.csv", f'a, "b"\n{lines}1,2,3\n'))
+
+
+def test_a_quotation_mark_that_stays_open_is_found_in_columns_that_are_not_asked_for(tmp_path):
+    with pytest.raises(SpecError, match="line 2: unexpected end of data"):
+        rows(write(tmp_path / "x.csv", 'a,b\n1,"never closed\n' + "2,3\n" * 9), columns=["a"])
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "values", "expected"),
+    [
+        (",", "", ["1,5", "-2", "1.5", "x,y", "1,5e3"], ["1.5", "-2", "1.5", "x,y", "1.5e3"]),
+        (",", ".", ["1.847,50", "3,5", "1.84", "0.100"], ["1847.50", "3.5", "1.84", "0.100"]),
+        (".", ",", ["1,847", "13,528.40", "1,84", "120"], ["1847", "13528.40", "1,84", "120"]),
+        (",", " ", ["1 234,5", "1\u202f234", "1 23"], ["1234.5", "1234", "1 23"]),
+        (".", "'", ["1'234'567.8"], ["1234567.8"]),
+        (".", "", ["1,5", "7"], ["1,5", "7"]),
+    ],
+)
+def test_numbers_are_written_plainly(decimal, thousands, values, expected):
+    assert NumberForm(decimal, thousands).plain(pa.array(values)).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["1.5", "-2", "3e5"], ""),
+        (["1,5", "x"], ""),
+        (["1,5", "2"], "with a decimal comma ('1,5'): read them with --decimal ,"),
+        (["13,528.40", "5.00"], "with commas between the thousands ('13,528.40'): read them with --thousands ,"),
+        (["1,847", "120"], "may be a decimal comma or between thousands: say --decimal , or --thousands ,"),
+        (["1.847,50", "3,5"], "points between the thousands and a decimal comma"),
+        (["1 234,5"], "read them with --thousands ' ' --decimal ,"),
+        (["1'234"], 'read them with --thousands "\'"'),
+        (["$71.31", "$2"], "with a sign of a currency or of percent ('$71.31'): write them as plain numbers"),
+        (["76.2%", "3%"], "with a sign of a currency or of percent ('76.2%')"),
+    ],
+)
+def test_how_numbers_are_written_is_seen(values, said):
+    found = foreign_form(values)
+    assert said in found
+    assert bool(said) == bool(found)
+
+
 def test_some_columns_in_another_order(tmp_path):
     assert rows(write(tmp_path / "x.csv", "a,b,c\n1,2,3\n"), columns=["c", "a"])[1] == [("3", "1")]
 
@@ -82,6 +145,7 @@ def test_every_type_of_a_parquet_file_becomes_text(tmp_path):
         (b"a,b,a\n1,2,3\n", "several columns named 'a'"),
         (b'a,b\n1,2\n\n"x\ny",3\n1,2,3\n', "line 6: 3 values where the header names 2 columns"),
         (b"a,b\n1\n", "line 2: 1 values"),
+        (b"a,b\n1,2,\n3,4,\n", "line 2: 3 values"),
         (b"a,b\n\x00\x01,2\n", "not text: byte 5 is zero"),
         (b"PK\x03\x04....", "a ZIP archive or an Excel workbook"),
         (b"\x1f\x8b....", "compressed with gzip"),

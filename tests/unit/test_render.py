@@ -103,7 +103,9 @@ def test_hostile_column_names_are_data(tmp_path, monkeypatch):
     columns = ["a b", "a-b", "class", "1st", "quote\"s 'and' \\", "{{ 7*7 }}", "ünïcödé 日本", "$(id)", "id", "time"]
     (tmp_path / "data").mkdir()
     header = ",".join('"' + c.replace('"', '""') + '"' for c in [*columns, "target {{ 1 }}"])
-    (tmp_path / "data" / "x.csv").write_text(header + "\n" + ",".join(["1"] * 11) + "\n", encoding="utf-8")
+    (tmp_path / "data" / "x.csv").write_text(
+        header + "\n" + "".join(",".join([f"{n % 2}"] * 11) + "\n" for n in range(20)), encoding="utf-8"
+    )
     data = {"source": "data/x.csv", "target": "target {{ 1 }}", "features": dict.fromkeys(columns, "number?")}
     creation.create(Answers({"project": {"name": "Odd Columns"}, "data": data}, tmp_path), Path("out"))
     assert parse_everything(tmp_path / "out") > 20

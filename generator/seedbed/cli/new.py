@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seedbed.creation import Created
     from seedbed.spec_sources import Answers
 
+_COLUMNS = 12  # named in a line
 # What a person is asked, in this order: the key, the question, the default when nothing else gives one.
 _QUESTIONS = (
     ("project.name", "What is the project called?", "My Model"),
@@ -34,6 +35,7 @@ _QUESTIONS = (
 @click.option("--data", "source", metavar="FILE", help="Your own data: CSV or Parquet, a path or s3://BUCKET/KEY.")
 @click.option("--target", metavar="COLUMN", help="The column that the model predicts.")
 @click.option("--time", metavar="COLUMN", help="The column that orders the rows in time; '' for none.")
+@click.option("--group", metavar="COLUMN", help="The column that says what rows belong to (a patient); '' for none.")
 @click.option(
     "--column",
     "columns",
@@ -42,6 +44,8 @@ _QUESTIONS = (
     help="Correct what was found: number, integer, boolean, category, date, or drop.",
 )
 @click.option("--encoding", help="Of the text in the CSV file; default: utf-8.")
+@click.option("--decimal", metavar="MARK", help="Before the decimals of its numbers: '.' (default) or ','.")
+@click.option("--thousands", metavar="MARK", help="Between the thousands of its numbers: ',' '.' ' ' or an apostrophe.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set one answer, for example choices.ci=none.")
 @click.option("--no-input", is_flag=True, help="Ask nothing: take defaults for what is not given.")
 @click.option("--dry-run", is_flag=True, help="List the files that would be made, and make none.")
@@ -52,8 +56,11 @@ def command(
     source: str | None,
     target: str | None,
     time: str | None,
+    group: str | None,
     columns: tuple[str, ...],
     encoding: str | None,
+    decimal: str | None,
+    thousands: str | None,
     sets: tuple[str, ...],
     no_input: bool,
     dry_run: bool,
@@ -77,7 +84,10 @@ def command(
     """
     from seedbed import creation, spec_sources
 
-    flags = {"source": source, "target": target, "time": time, "encoding": encoding}
+    flags = {
+        "source": source, "target": target, "time": time, "group": group,
+        "encoding": encoding, "decimal": decimal, "thousands": thousands,
+    }  # fmt: skip
     _require_data(flags, spec_file)
     sets = (*sets, *(f"data.{key}={value}" for key, value in flags.items() if value is not None))
     ask = spec_file is None and not no_input and not as_json and output.is_terminal()
@@ -108,7 +118,7 @@ def command(
             "package": created.spec.package,
             "layers": created.layers,
             "files": created.files,
-            "rows_left_out": created.left_out,
+            "rows_left_out": created.placed.left_out,
         }
         output.emit(result | ({"data": found.inference.as_dict()} if found else {}))
     else:
@@ -197,10 +207,17 @@ def _show(created: Created, *, dry_run: bool) -> None:
     folder = created.destination
     shown = folder.name if folder.parent == Path.cwd() else str(folder)
     output.line(f"Created {created.spec.project.name} in {shown}: {len(created.files)} files.", bold=True)
-    if created.left_out:
-        output.line(f"  Rows without a target or a time were left out: {created.left_out:,}")
+    placed = created.placed
+    if placed.left_out:
+        output.line(f"  Rows without a target or a time were left out: {placed.left_out:,}")
+    columns = ", ".join(map(own_data.printable, placed.columns[:_COLUMNS]))
+    more = f" and {len(placed.columns) - _COLUMNS} more" if len(placed.columns) > _COLUMNS else ""
+    sample = f"{placed.rows:,} rows with {columns}{more}"
     if any(name.startswith("data/raw/") for name in created.files):
-        output.line("  All of the data is in data/raw; a sample of it in tests/data goes into git.")
+        output.line("  All of the data, with every column, is in data/raw: for DVC and its store, not for git.")
+        output.line(f"  A sample of it goes into git: {sample}.")
+    else:
+        output.line(f"  The data goes into git, in tests/data/sample.csv: {sample}.")
     output.line(f"  Layers: {', '.join(created.layers)}")
     first = next(iter(created.spec.environments))
     output.line("Next:")

@@ -16,11 +16,22 @@ if TYPE_CHECKING:
     from seedbed.data.inference import Finding, Inference
     from seedbed.data.profile import Profile
     from seedbed.data.table import Table
+    from seedbed.spec import Task
     from seedbed.spec_sources import Answers
 
 _SHOWN = 100  # columns in the table that a person reads
 _WIDTHS = {"column": 28, "example": 22}
 _LARGE = 50_000_000  # bytes from which reading takes long enough to say so
+
+
+@dataclass(frozen=True)
+class Said:
+    """The person's word, which stands above what is found; None where they said nothing."""
+
+    time: str | None
+    group: str | None
+    task: Task | None
+    kinds: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -52,19 +63,20 @@ def understand(given: Answers, columns: Mapping[str, str], *, ask: bool) -> Iter
     data = given.values["data"]
     kinds = {**_flat(data.get("features", {})), **columns}
     with local_file(data["source"], given.base) as path:
-        table = open_table(path, data.get("encoding", "utf-8"))
+        _require_marks(data)
+        table = open_table(path, data.get("encoding", "utf-8"), data.get("decimal", "."), data.get("thousands", ""))
         if path.stat().st_size > _LARGE:
             output.line(f"Reading {path.name}: {path.stat().st_size / 1e6:,.0f} MB ...", err=True)
         found = profile(table)
         target = data.get("target") or _target(found, path, ask=ask)
-        task = as_task(given.values.get("project", {}).get("task"))
+        said = Said(data.get("time"), data.get("group"), as_task(given.values.get("project", {}).get("task")), kinds)
 
-        def again(kinds: Mapping[str, str]) -> Inference:
-            return infer(found, target, time=data.get("time"), kinds=kinds, task=task)
+        def again(said: Said) -> Inference:
+            return infer(found, target, time=said.time, group=said.group, kinds=said.kinds, task=said.task)
 
-        inference = again(kinds)
+        inference = again(said)
         if ask:
-            inference = _correct(inference, kinds, again)
+            inference = _correct(inference, said, again)
         yield Understood(table, inference)
 
 
@@ -103,7 +115,7 @@ def project_name(source: str) -> str:
 
 def show(inference: Inference, *, err: bool = False) -> None:
     """What became of each column, and what is doubtful."""
-    rank = {"target": 0, "time": 1, "feature": 2, "left out": 3}
+    rank = {"target": 0, "time": 1, "group": 1, "feature": 2, "left out": 3}
     findings = sorted(inference.columns, key=lambda finding: rank[finding.role])
     counts = [sum(finding.role == role for finding in findings) for role in ("feature", "left out")]
     output.line(
@@ -185,23 +197,72 @@ def _target(found: Profile, path: Path, *, ask: bool) -> str:
     return answer
 
 
-def _correct(inference: Inference, kinds: dict[str, str], again: Callable[[Mapping[str, str]], Inference]) -> Inference:
+def _require_marks(data: Mapping[str, Any]) -> None:
+    from typing import get_args
+
+    from seedbed import spec as specs
+    from seedbed.errors import SpecError
+
+    for key, allowed in (("decimal", get_args(specs.Decimal)), ("thousands", get_args(specs.Thousands))):
+        if key in data and data[key] not in allowed:
+            raise SpecError(
+                f"data.{key}: {data[key]!r} is not one of {', '.join(map(repr, allowed))}",
+                hint="Write numbers of another form plainly into the file.",
+            )
+
+
+def _correct(inference: Inference, said: Said, again: Callable[[Said], Inference]) -> Inference:
     """Show what was found until the person has nothing to correct."""
     from seedbed.data.inference import DROP, KINDS
     from seedbed.errors import SpecError
 
+    output.line(f"Correct it with COLUMN=KIND ({', '.join(KINDS)}, {DROP}), or with one of these:")
+    output.line("  time COLUMN, group COLUMN (alone: none), task classification, task regression")
     while True:
         show(inference)
-        answer = click.prompt(
-            f"Change a column? NAME=KIND ({', '.join(KINDS)}, {DROP}), or Enter to go on",
-            default="",
-            show_default=False,
-        )
+        answer = click.prompt("Change something? Enter goes on", default="", show_default=False)
         if not answer.strip():
             return inference
-        name, _, kind = answer.rpartition("=")
         try:
-            changed = {**kinds, name.strip(): kind.strip()}
-            inference, kinds = again(changed), changed
+            changed = _understood(answer, said, [finding.name for finding in inference.columns])
+            inference, said = again(changed), changed
         except SpecError as error:
-            output.line(f"{error.message} {error.hint}", fg="red")
+            output.line(f"{error.message}\n{error.hint}", fg="red")
+
+
+def _understood(answer: str, said: Said, columns: list[str]) -> Said:
+    """What the person says after a line of theirs.
+
+    Raises:
+        SpecError: the line is of no known form.
+    """
+    from dataclasses import replace
+    from typing import get_args
+
+    from seedbed import spec as specs
+    from seedbed.data.inference import DROP, KINDS, as_task
+    from seedbed.errors import SpecError
+
+    name, equals, kind = (part.strip() for part in answer.rpartition("="))
+    if equals and name in columns:
+        if kind.removesuffix("?") not in {*KINDS, DROP}:
+            raise SpecError(f"{kind!r} is no kind", hint=f"There are: {', '.join(KINDS)}, {DROP}.")
+        return replace(said, kinds={**said.kinds, name: kind})
+    word, _, rest = answer.strip().partition(" ")
+    rest = rest.strip()
+    if word in {"time", "group"} and (not rest or rest in columns):
+        # Rows are divided by the one or by the other.
+        if word == "time":
+            return replace(said, time=rest, group="" if rest else said.group)
+        return replace(said, group=rest, time="" if rest else said.time)
+    if word == "task" and as_task(rest):
+        return replace(said, task=as_task(rest))
+    if word == "task":
+        raise SpecError(f"{rest!r} is no task", hint=f"There are: {', '.join(get_args(specs.Task))}.")
+    if equals or word in {"time", "group"}:
+        import difflib
+
+        wanted = name if equals else rest
+        close = difflib.get_close_matches(wanted, columns, n=1)
+        raise SpecError(f"There is no column {wanted!r}", hint=f"{close[0]!r}?" if close else "")
+    raise SpecError(f"{answer!r} is not understood", hint="For example zip=category, time seen, group patient_id.")

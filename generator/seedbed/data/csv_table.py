@@ -5,12 +5,16 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from seedbed.data.table import MISSING, Table
+from seedbed import spec as specs
+from seedbed.data.numbers import NumberForm
+from seedbed.data.table import MISSING, Table, trimmed
 from seedbed.errors import SpecError
 
 if TYPE_CHECKING:
@@ -35,21 +39,71 @@ _BINARY = {
 
 @dataclass(frozen=True)
 class CsvTable(Table):
-    """A CSV file."""
+    """A CSV file.
+
+    Attributes:
+        encoding: of its text.
+        separator: between its values.
+        marked: whether it begins with a byte order mark.
+        spaced: whether there are blanks between a separator and a quotation mark.
+        padded: whether there are blanks around a column's name.
+        numbers: how its numbers are written.
+    """
 
     encoding: str
     separator: str
     marked: bool
+    spaced: bool
+    padded: bool
+    numbers: NumberForm
 
     @property
     def plain(self) -> bool:
         """Whether it is comma-separated UTF-8, as the generated project reads it."""
-        return self.separator == "," and self.encoding == "utf-8" and not self.marked
+        odd = self.marked or self.spaced or self.padded
+        return self.separator == "," and self.encoding == "utf-8" and self.numbers == NumberForm() and not odd
+
+    @property
+    def form(self) -> specs.CsvForm:
+        """How it is written, in the words of the spec."""
+        numbers: Any = {"decimal": self.numbers.decimal, "thousands": self.numbers.thousands}
+        return specs.CsvForm(encoding=self.encoding, separator=cast("Any", self.separator), **numbers)
 
     @property
     def is_small(self) -> bool:
         """See `Table`."""
         return self.path.stat().st_size <= _SMALL
+
+    def rows(self) -> Iterator[list[str]]:
+        """The rows as they are written: slowly, without Arrow, and with the line of what is wrong.
+
+        Raises:
+            SpecError: a row has more or fewer values than the header, or it isn't CSV text.
+        """
+        wanted, line, header = len(self.columns), 1, True
+        with self.path.open(encoding=self.encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=self.separator, skipinitialspace=self.spaced, strict=True)
+            try:
+                for row in reader:
+                    if row and len(row) != wanted:
+                        raise SpecError(
+                            f"data.source: {self.path.name}, line {line}: "
+                            f"{len(row)} values where the header names {wanted} columns",
+                            hint="Correct the line: a value that holds the separator needs quotation marks.",
+                            details={"line": line, "values": len(row), "columns": wanted},
+                        )
+                    if row and not header:
+                        yield row
+                    header = header and not row
+                    line = reader.line_num + 1
+            except csv.Error as error:
+                raise SpecError(
+                    f"data.source: {self.path.name}, line {line}: {error}",
+                    hint="Most often a quotation mark is opened and never closed.",
+                    details={"line": line},
+                ) from error
+            except UnicodeDecodeError as error:
+                raise _not_in(self.path, self.encoding) from error
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """See `Table`."""
@@ -57,45 +111,82 @@ class CsvTable(Table):
         import pyarrow.csv as arrow_csv
 
         names = list(self.columns)
+        wanted = list(columns or names)
+        # Arrow knows no blanks before a quotation mark.
+        source, encoding, separator = (
+            (_Tidied(self), "utf8", ",") if self.spaced else (self.path, _arrow_name(self.encoding), self.separator)
+        )
         try:
             reader = arrow_csv.open_csv(
-                self.path,
+                source,
                 arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK, encoding=_arrow_name(self.encoding),
-                    column_names=names, skip_rows_after_names=1,
+                    use_threads=False, block_size=_BLOCK, encoding=encoding,
+                    column_names=names, skip_rows_after_names=0 if self.spaced else 1,
                 ),
-                arrow_csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
+                arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
                 arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), include_columns=list(columns or names),
+                    column_types=dict.fromkeys(names, pa.string()), include_columns=[*wanted, names[-1]],
                     strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=MISSING,
                 ),
             )  # fmt: skip
             last: str | None = None
             for batch in reader:
                 if len(batch):
-                    last = batch.column(batch.num_columns - 1)[-1].as_py()
-                yield batch
+                    last = batch.column(len(wanted))[-1].as_py()
+                columns_of = batch.columns[: len(wanted)]
+                yield pa.RecordBatch.from_arrays([trimmed(values) for values in columns_of], names=wanted)
             # A quotation mark that is never closed swallows the rest of the file, which Arrow takes for a value.
             if last is not None and "\n" in last:
-                self._require_closed_quotes()
+                self._require_sound()
         except (OSError, UnicodeError, pa.ArrowException) as error:
-            raise _explain(self, error) from error
+            raise self._explain(error) from error
 
-    def _require_closed_quotes(self) -> None:
-        with self.path.open(encoding=self.encoding, newline="") as file:
-            reader, first = csv.reader(file, delimiter=self.separator, strict=True), 1
-            try:
-                for _ in reader:
-                    first = reader.line_num + 1
-            except csv.Error as error:
-                raise SpecError(
-                    f"data.source: {self.path.name}, line {first}: {error}",
-                    hint="Most often a quotation mark is opened and never closed.",
-                    details={"line": first},
-                ) from error
+    def plain_numbers(self, values: pa.Array) -> pa.Array:
+        """See `Table`."""
+        return self.numbers.plain(values)
+
+    def _require_sound(self) -> None:
+        for _ in self.rows():
+            pass
+
+    def _explain(self, error: Exception) -> SpecError:
+        """What a person can correct: the line, where the reader knows only that something is wrong."""
+        text, name = str(error), self.path.name
+        if isinstance(error, UnicodeError) or "invalid UTF8" in text:
+            return _not_in(self.path, self.encoding)
+        if "straddl" in text:
+            return SpecError(
+                f"data.source: {name} has a row of more than {_BLOCK >> 20} MB",
+                hint="Most often a quotation mark is opened and never closed.",
+            )
+        try:
+            self._require_sound()
+        except SpecError as found:
+            return found
+        return SpecError(f"data.source: {name} can't be read: {' '.join(text.split())[:300]}")
 
 
-def open_csv(path: Path, encoding: str) -> CsvTable:
+class _Tidied(io.RawIOBase):
+    """A file's rows, written anew as Arrow reads them."""
+
+    def __init__(self, table: CsvTable) -> None:
+        self._rows = table.rows()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            text = io.StringIO(newline="")
+            csv.writer(text).writerows(itertools.islice(self._rows, 1_000))
+            self._rest = text.getvalue().encode()
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def open_csv(path: Path, encoding: str, numbers: NumberForm) -> CsvTable:
     """Find out the dialect of a CSV file.
 
     Raises:
@@ -114,8 +205,9 @@ def open_csv(path: Path, encoding: str) -> CsvTable:
     text = _decoded(path, head, encoding)
     marked = text.startswith("\ufeff")
     csv.field_size_limit(_LONGEST)
-    separator, rows = _dialect(text.removeprefix("\ufeff"))
-    header = [name or f"Unnamed: {number}" for number, name in enumerate(rows[0])]
+    text = text.removeprefix("\ufeff")
+    separator, rows = _dialect(text)
+    header = [name or f"Unnamed: {number}" for number, name in enumerate(map(str.strip, rows[0]))]
     if len(rows) < 2:  # noqa: PLR2004
         raise SpecError(f"data.source: {path.name} has a header and no rows", hint="Its first line names the columns.")
     if any(_is_fraction(name) for name in header):
@@ -123,7 +215,9 @@ def open_csv(path: Path, encoding: str) -> CsvTable:
             f"data.source: {path.name} has no header: its first line holds numbers ({', '.join(header[:3])}, …)",
             hint="Write a first line with the columns' names.",
         )
-    return CsvTable(path, tuple(header), encoding, separator, marked)
+    spaced = bool(re.search(rf'(^|[\n{re.escape(separator)}]) +"', text))
+    padded = any(name != name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=separator)))
+    return CsvTable(path, tuple(header), encoding, separator, marked, spaced, padded, numbers)
 
 
 def _decoded(path: Path, head: bytes, encoding: str) -> str:
@@ -149,7 +243,8 @@ def _dialect(text: str) -> tuple[str, list[list[str]]]:
     best = (",", [[text.splitlines()[0]]], (False, 0))
     for separator in SEPARATORS:
         try:
-            rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row][:100]
+            lines = io.StringIO(text, newline="")
+            rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row][:100]
         except csv.Error:
             continue
         rank = (all(len(row) == len(rows[0]) for row in rows[1:-1]), len(rows[0]))
@@ -171,34 +266,6 @@ def _is_fraction(text: str) -> bool:
 
 def _arrow_name(encoding: str) -> str:
     return "utf8" if encoding == "utf-8" else encoding
-
-
-def _explain(table: CsvTable, error: Exception) -> SpecError:
-    """What a person can correct: the line, where the reader knows only that something is wrong."""
-    text, name = str(error), table.path.name
-    if isinstance(error, UnicodeError) or "invalid UTF8" in text:
-        return _not_in(table.path, table.encoding)
-    if "straddl" in text:
-        return SpecError(
-            f"data.source: {name} has a row of more than {_BLOCK >> 20} MB",
-            hint="Most often a quotation mark is opened and never closed.",
-        )
-    wanted = len(table.columns)
-    with table.path.open(encoding=table.encoding, newline="", errors="replace") as file:
-        reader = csv.reader(file, delimiter=table.separator)
-        first = 1
-        try:
-            for row in reader:
-                if row and len(row) != wanted:
-                    return SpecError(
-                        f"data.source: {name}, line {first}: {len(row)} values where the header names {wanted} columns",
-                        hint="Correct the line: a value that holds the separator needs quotation marks.",
-                        details={"line": first, "values": len(row), "columns": wanted},
-                    )
-                first = reader.line_num + 1
-        except csv.Error as problem:
-            return SpecError(f"data.source: {name}, line {first}: {problem}")
-    return SpecError(f"data.source: {name} can't be read: {' '.join(text.split())[:300]}")
 
 
 def _not_in(path: Path, encoding: str) -> SpecError:

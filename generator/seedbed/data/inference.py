@@ -11,18 +11,14 @@ from typing import Any, Literal, cast, get_args
 
 from seedbed import spec as specs
 from seedbed.data import leaks, suspicion
-from seedbed.data.profile import COUNTED, Column, Profile, share_of_numbers
+from seedbed.data import target as target_of
+from seedbed.data.numbers import is_like_number
+from seedbed.data.profile import Column, Profile
 from seedbed.errors import SpecError
 
 DROP = "drop"
 KINDS = tuple(kind for kind in get_args(specs.FeatureKind) if not kind.endswith("?"))
-Role = Literal["target", "time", "feature", "left out"]
-
-_MOST_CLASSES = 100
-_MOST_NUMBERED_CLASSES = 20  # integers with more different values are taken for amounts
-_ROWS_OF_A_CLASS = 5  # on average, below which integers are taken for amounts
-_FEW_ROWS = 100
-_RARE = 20  # rows of a class, below which its figures mean little
+Role = Literal["target", "time", "group", "feature", "left out"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Finding:
 
     Attributes:
         name: its header.
-        role: target, time, feature, or left out.
+        role: target, time, group, feature, or left out.
         kind: what it holds; of a feature, a question mark says that rows may leave it empty.
         missing: share of the rows without a value, 0 to 1.
         distinct: number of different values; None for more than are counted.
@@ -56,14 +52,16 @@ class Inference:
     task: specs.Task
     target: str
     time: str
+    group: str
+    classes: tuple[specs.Class, ...]
     columns: tuple[Finding, ...]
     doubts: tuple[str, ...] = field(default=())
 
     def answers(self) -> dict[str, Any]:
         """The keys of the spec that follow."""
         features = {column.name: column.kind for column in self.columns if column.role == "feature"}
-        data = {"target": self.target, "time": self.time, "features": features}
-        return {"project": {"task": self.task}, "data": data}
+        data = {"target": self.target, "time": self.time, "group": self.group, "features": features}
+        return {"project": {"task": self.task}, "data": {**data, "classes": list(self.classes)}}
 
     def as_dict(self) -> dict[str, Any]:
         """The inference as `--json` shows it."""
@@ -75,6 +73,7 @@ def infer(
     target: str,
     *,
     time: str | None = None,
+    group: str | None = None,
     kinds: Mapping[str, str] | None = None,
     task: specs.Task | None = None,
 ) -> Inference:
@@ -84,6 +83,7 @@ def infer(
         profile: what the columns hold.
         target: the column to predict.
         time: the column that orders the rows; "" for none, None to look for one.
+        group: the column that says what rows belong to; "" for none, None to look for one if there is no time.
         kinds: the person's word on columns: a kind, or DROP.
         task: the person's word on the task.
 
@@ -91,14 +91,15 @@ def infer(
         SpecError: the target can't be learned, a named column is missing, or holds something else than is said.
     """
     kinds = dict(kinds or {})
-    for key, name in (("data.target", target), ("data.time", time), *(("data.features", name) for name in kinds)):
+    named = [("target", target), ("time", time), ("group", group), *(("features", name) for name in kinds)]
+    for key, name in named:
         if name and name not in profile.columns:
             raise SpecError(
-                f"{key}: the data has no column {name!r}", hint=f"It has: {', '.join(list(profile.columns)[:40])}"
+                f"data.{key}: the data has no column {name!r}", hint=f"It has: {', '.join(list(profile.columns)[:40])}"
             )
     goal = profile.columns[target]
-    task, doubts = _task(goal, task)
-    if time is None:
+    task, doubts = target_of.task(goal, task)
+    if time is None and not group:
         time = suspicion.time_column(profile, [target, *kinds], goal if task == "classification" else None)
         if time:
             doubts.append(
@@ -106,100 +107,85 @@ def infer(
                 f"`--time ''` makes it an input instead and holds back random rows"
             )
     elif time:
-        _check_time(profile.columns[time])
-    findings = tuple(_finding(column, goal, time, kinds.get(column.name), task) for column in profile.columns.values())
-    if not any(finding.role == "feature" for finding in findings):
+        _check_time(profile.columns[time], goal, task)
+    belongs = [column for column in profile.columns.values() if column.name not in {target, time, *kinds}]
+    belongs = sorted(filter(suspicion.is_group, belongs), key=suspicion.different)
+    if group is None:
+        group = "" if time or not belongs else belongs[-1].name
+        doubts += _apart(belongs, time, group)
+    roles: dict[str, tuple[Role, str]] = {
+        time or "": ("time", "orders the rows"),
+        group: ("group", "says what rows belong to"),
+        target: ("target", _target_reason(goal, task)),
+    }
+    powers: dict[str, float] = {}
+    findings = tuple(
+        _finding(column, goal, roles.get(column.name), kinds.get(column.name), task, powers)
+        for column in profile.columns.values()
+    )
+    features = [found.name for found in findings if found.role == "feature"]
+    if not features:
         reasons = "\n".join(f"  - {found.name}: {found.reason}" for found in findings if found.role == "left out")
         raise SpecError(
             f"No column is left to predict {target} from:\n{reasons}",
             hint="Take one in with --column NAME=KIND if the reason doesn't hold.",
         )
-    if profile.rows < _FEW_ROWS:
-        doubts.append(f"only {profile.rows} rows: no figure about the model will mean much")
+    doubts += target_of.few(goal, task)
+    unsure = [profile.columns[name] for name in features if name not in kinds]
+    doubts += leaks.doubtful(unsure, goal, powers, task)
+    doubts += [
+        f"{column.name} holds whole numbers that may be codes, by its name: --column {column.name}=category"
+        for column in filter(suspicion.is_code, unsure)
+    ]
     doubts += [
         f"{column.name} holds numbers, but also {column.odd!r}: taken for text; correct the file if that means missing"
-        for column in profile.columns.values()
-        if column.odd is not None and column.name not in kinds and _mostly_numbers(column)
+        for column in unsure
+        if column.odd is not None and _mostly_numbers(column)
     ]
     doubts += [
         f"{profile.columns[name].missing:,} rows without {name} are left out"
         for name in filter(None, (target, time))
         if profile.columns[name].missing
     ]
-    return Inference(profile.rows, task, target, time, findings, tuple(doubts))
+    classes = target_of.classes(goal.counts or ()) if task == "classification" else ()
+    return Inference(profile.rows, task, target, time or "", group, classes, findings, tuple(doubts))
+
+
+def _apart(belongs: list[Column], time: str | None, group: str) -> list[str]:
+    """What to know about rows that belong together."""
+    if not belongs:
+        return []
+    if group:
+        doubt = (
+            f"rows of one {group} are tested together, or trained on together, since they are likely alike; "
+            f"`--group ''` takes each row by itself, `--column {group}=category` makes it an input"
+        )
+    else:
+        doubt = (
+            f"{time} divides the rows, so rows of one {belongs[-1].name} are both trained on and tested; "
+            f"`--time '' --group {belongs[-1].name}` keeps them together instead"
+        )
+    return [doubt]
 
 
 def _mostly_numbers(column: Column) -> bool:
-    """Whether a column of text is nearly all numbers."""
-    return share_of_numbers(column.sample) > 0.5  # noqa: PLR2004
+    """Whether a column of text is mostly numbers, of whatever form."""
+    present = [value for value in column.sample if value is not None]
+    return sum(map(is_like_number, present)) > 0.5 * len(present)
 
 
-def _task(goal: Column, said: specs.Task | None) -> tuple[specs.Task, list[str]]:
-    if not goal.present:
-        raise SpecError(f"data.target: {goal.name} is empty in every row", hint="Name another column with --target.")
-    distinct = None if goal.counts is None else len(goal.counts)
-    if distinct == 1:
-        value = next(iter(goal.counts or ()))
-        raise SpecError(
-            f"data.target: {goal.name} is {value!r} in every row, so there is nothing to learn",
-            hint="Name another column with --target, or add rows with other values.",
-        )
-    numeric = "number" in goal.kinds
-    doubts: list[str] = []
-    if said == "regression" and not numeric:
-        raise SpecError(
-            f"project.task: regression needs numbers, and {goal.name} holds {goal.sample[0]!r}",
-            hint="Leave project.task out, or name another target.",
-        )
-    task = said
-    if task is None:
-        numbered = _whole(goal) and distinct is not None and distinct <= _MOST_NUMBERED_CLASSES
-        few = distinct is not None and goal.present >= _ROWS_OF_A_CLASS * distinct
-        task = "regression" if numeric and not (numbered and few) else "classification"
-        if numeric and task == "classification" and distinct != 2:  # noqa: PLR2004
-            doubts.append(
-                f"the {distinct} whole numbers in {goal.name} are taken for classes; "
-                f"if they are amounts: --set project.task=regression"
-            )
-    if task == "classification":
-        _check_classes(goal, distinct)
-        rare = [f"{label} ({count})" for label, count in sorted((goal.counts or {}).items()) if count < _RARE]
-        if rare:
-            more = ", …" if len(rare) > 5 else ""  # noqa: PLR2004
-            doubts.append(f"few rows of {goal.name} = {', '.join(rare[:5])}{more}: figures about them mean little")
-    elif said is None and (reason := suspicion.is_counter(goal)):
-        raise SpecError(
-            f"data.target: {goal.name} is an identifier, it seems: {reason}",
-            hint="Name the column to predict with --target; if this is it: --set project.task=regression",
-        )
-    return task, doubts
-
-
-def _check_classes(goal: Column, distinct: int | None) -> None:
-    if distinct is not None and distinct <= _MOST_CLASSES and goal.present > distinct:
-        return
-    many = f"more than {COUNTED}" if distinct is None else str(distinct)
-    what = suspicion.is_text(goal) or suspicion.is_identifier(goal) or "it can't be learned as classes"
-    amount = "; `--set project.task=regression` predicts amounts" if "number" in goal.kinds else ""
-    raise SpecError(
-        f"data.target: {goal.name} has {many} different values in {goal.present:,} rows: {what}",
-        hint=f"Name a column with at most {_MOST_CLASSES} classes, or with numbers{amount}.",
-    )
-
-
-def _whole(column: Column) -> bool:
-    """Whether a column holds whole numbers, which a file with missing values may write as 1.0."""
-    if "integer" in column.kinds:
-        return True
-    return "number" in column.kinds and column.counts is not None and all(float(v).is_integer() for v in column.counts)
-
-
-def _check_time(column: Column) -> None:
+def _check_time(column: Column, goal: Column, task: specs.Task) -> None:
     if "date" not in column.kinds or not column.present:
         example = next((value for value in column.sample if value is not None), None)
         raise SpecError(
             f"data.time: {column.name} holds {example!r}; times are ISO 8601, such as 2024-05-31 or 2024-05-31 14:00",
             hint="Write the column in that form, or name another with --time.",
+        )
+    if not suspicion.can_split(column, goal if task == "classification" else None):
+        raise SpecError(
+            f"data.time: the latest rows by {column.name} can't be held back to test with: either they or those "
+            f"before them have fewer than two different values of {goal.name}",
+            hint="Name another column, or hold back random rows with --time ''",
         )
 
 
@@ -217,9 +203,12 @@ def _given(column: Column, given: str) -> str:
     if kind != "category" and kind not in column.kinds:
         values = [value for value in column.sample if value is not None]
         example = column.odd if kind in {"number", "integer"} and column.odd else (values or ["nothing"])[0]
+        form = suspicion.foreign_form(column) if kind in {"number", "integer", "date"} else ""
         raise SpecError(
             f"data.features.{column.name}: not every value is of the kind {kind}, for example {example!r}",
-            hint=f"It can be: {', '.join(k for k in KINDS if k in column.kinds or k == 'category')}, {DROP}.",
+            hint=f"It {form}."
+            if form
+            else f"It can be: {', '.join(k for k in KINDS if k in column.kinds or k == 'category')}, {DROP}.",
         )
     return given if given.endswith("?") else _nullable(column, kind)
 
@@ -228,34 +217,33 @@ def _nullable(column: Column, kind: str) -> str:
     return f"{kind}?" if column.missing else kind
 
 
-def _leak(column: Column, goal: Column, kind: str, task: specs.Task) -> str:
-    if leaks.is_copy(column.sample, goal.sample):
-        return f"says the same as {goal.name}"
-    numeric = kind.rstrip("?") in {"number", "integer"}
-    power = leaks.power(column.sample, goal.sample, numeric=numeric, task=task)
-    if power >= leaks.SUSPICIOUS:
-        return f"tells {goal.name} nearly by itself ({power:.0%}): known only after the fact?"
-    return ""
-
-
 def _target_reason(goal: Column, task: specs.Task) -> str:
     if task == "regression":
         return "numbers: regression"
     return f"{len(goal.counts or ())} classes: classification"
 
 
-def _finding(column: Column, goal: Column, time: str, said: str | None, task: specs.Task) -> Finding:
+def _finding(
+    column: Column,
+    goal: Column,
+    given: tuple[Role, str] | None,
+    said: str | None,
+    task: specs.Task,
+    powers: dict[str, float],
+) -> Finding:
+    """What becomes of a column; of one that may be an input, what it alone tells of the target goes into `powers`."""
     role: Role
     kind: str
-    if column is goal:
-        role, kind, reason = "target", task, _target_reason(column, task)
-    elif column.name == time:
-        role, kind, reason = "time", "date", "orders the rows"
+    if given:
+        role, reason = given
+        kind = {"target": task, "time": "date"}.get(role, "category")
     elif said:
         role, kind, reason = ("left out" if said == DROP else "feature"), _given(column, said), "as you said"
     else:
         kind = _kind(column)
-        reason = suspicion.reason_to_leave_out(column) or _leak(column, goal, kind, task)
+        reason = suspicion.reason_to_leave_out(column)
+        if not reason:
+            reason = leaks.is_leak(column, goal, kind, task, powers)
         role = "left out" if reason else "feature"
     return Finding(
         name=column.name,

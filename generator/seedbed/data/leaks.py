@@ -7,14 +7,20 @@ target, or after it.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean
 
+from seedbed.data.profile import Column
 from seedbed.spec import Task
 
 SUSPICIOUS = 0.98  # share of the error of guessing that the column alone removes
+_STRONG, _TIMES = 0.4, 3  # such a share is doubtful where it is so many times what other columns remove
+_ENOUGH = 100  # rows
+_FEW_COLUMNS = 4
+_BY_CHANCE = -6  # decimal logarithm of the probability that a class shows one value by chance
 _FEWEST = 20  # rows below which nothing is proven
 _RAREST = 5  # rows of other than the commonest class that the judging half needs
 
@@ -41,6 +47,63 @@ def power(column: Values, target: Values, *, numeric: bool, task: Task) -> float
         known = sorted(key for key, _ in learn if isinstance(key, float))
         judge = [(_nearest(known, key), answer) for key, answer in judge]
     return _classes(learn, judge) if task == "classification" else _numbers(learn, judge)
+
+
+def is_leak(column: Column, goal: Column, kind: str, task: Task, powers: dict[str, float]) -> str:
+    """Why a column gives the target away; empty when it doesn't. What it alone tells goes into `powers`."""
+    if is_copy(column.sample, goal.sample):
+        return f"says the same as {goal.name}"
+    numeric = kind.rstrip("?") in {"number", "integer"}
+    powers[column.name] = power(column.sample, goal.sample, numeric=numeric, task=task)
+    if powers[column.name] >= SUSPICIOUS:
+        return f"tells {goal.name} nearly by itself ({powers[column.name]:.0%}): known only after the fact?"
+    return ""
+
+
+def doubtful(columns: Sequence[Column], goal: Column, powers: Mapping[str, float], task: Task) -> list[str]:
+    """Inputs that may be known only afterwards, since they know so much more than the others; a sentence each.
+
+    Args:
+        columns: those that are taken as inputs.
+        goal: the target.
+        powers: what each alone tells, as far as it was measured.
+        task: the project's.
+    """
+    if goal.present < _ENOUGH:
+        return []
+    ranked = sorted(powers.values(), reverse=True)
+    # More than one column may be of the kind that is sought, so it isn't the second that says what is usual.
+    usual = ranked[max(2, len(ranked) // 4)] if len(ranked) >= _FEW_COLUMNS else 1.0
+    found = []
+    for column in columns:
+        told = powers.get(column.name, 0.0)
+        if told >= max(_STRONG, _TIMES * usual):
+            why = f"knows far more about {goal.name} than others: alone it removes {told:.0%} of the error of guessing"
+        elif task == "classification" and (label := _settled_by(column, goal)):
+            why = f"has one and the same value, or none, wherever {goal.name} is {label}, and others elsewhere"
+        else:
+            continue
+        found.append(f"{column.name} {why}; if it and others are known only afterwards: --column {column.name}=drop")
+    return found
+
+
+def _settled_by(column: Column, goal: Column) -> str:
+    """The class that decides what a column holds, as "lost" does for a date of delivery; empty when none does."""
+    rows = [(value, label) for value, label in zip(column.sample, goal.sample, strict=True) if label is not None]
+    of_class: dict[str, Counter[str | None]] = defaultdict(Counter)
+    for value, label in rows:
+        of_class[label][value] += 1
+    everywhere = Counter(value for value, _ in rows)
+    for label, values in of_class.items():
+        (value, count), *more = values.most_common(2)
+        others = len(rows) - count
+        # Of a category with few values a class may well show one only.
+        if more or not others or not (value is None or column.kinds & {"number", "date"}):
+            continue
+        share = (everywhere[value] - count) / others
+        if share < 1 and count * math.log10(max(share, 1 / others)) < _BY_CHANCE:
+            return label
+    return ""
 
 
 def is_copy(column: Values, target: Values) -> bool:

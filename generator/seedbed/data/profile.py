@@ -7,7 +7,7 @@ is a judgement (an identifier? a leak?) is made on the sample.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,8 @@ class Column:
         """Number of rows with a value."""
         return self.rows - self.missing
 
-    def add(self, values: pa.Array) -> None:
-        """Take in the next rows."""
+    def add(self, values: pa.Array, plain: Callable[[pa.Array], pa.Array]) -> None:
+        """Take in the next rows; `plain` makes plain numbers of the file's."""
         import pyarrow.compute as pc
 
         self.rows += len(values)
@@ -72,9 +72,25 @@ class Column:
                     self.counts = None
                     break
         was_number = "number" in self.kinds
-        self.kinds = {kind for kind in self.kinds if _TESTS[kind](values)}
+        numbers = plain(values)
+        self.kinds = {kind for kind in self.kinds if _TESTS[kind](numbers if kind in _NUMBERS else values)}
         if was_number and "number" not in self.kinds:
-            self.odd = next((text for text in values.to_pylist() if not _is_number_text(text)), None)
+            pairs = zip(values.to_pylist(), numbers.to_pylist(), strict=True)
+            self.odd = next((text for text, number in pairs if not _is_number_text(number)), None)
+
+    def settle(self, plain: Callable[[pa.Array], pa.Array]) -> None:
+        """After the last row: write the values of a column of numbers plainly."""
+        import pyarrow as pa
+
+        if "number" not in self.kinds:
+            return
+        self.sample = plain(pa.array(self.sample, pa.string())).to_pylist()
+        if self.counts is not None:
+            labels = plain(pa.array(list(self.counts), pa.string())).to_pylist()
+            counts: Counter[str] = Counter()
+            for label, count in zip(labels, self.counts.values(), strict=True):
+                counts[label] += count
+            self.counts = counts
 
 
 @dataclass(frozen=True)
@@ -99,11 +115,12 @@ def profile(table: Table) -> Profile:
     rows = 0
     for batch in table.batches():
         for column, values in zip(columns, batch.columns, strict=True):
-            column.add(values)
+            column.add(values, table.plain_numbers)
         sampler.add(rows, [pc.utf8_slice_codeunits(values, 0, _SHOWN) for values in batch.columns])
         rows += len(batch)
     for column, values in zip(columns, sampler.rows(), strict=True):
         column.sample = values.to_pylist()
+        column.settle(table.plain_numbers)
     return Profile(rows, {column.name: column for column in columns})
 
 
@@ -144,6 +161,7 @@ def _is_date(values: pa.Array) -> bool:
     )
 
 
+_NUMBERS = frozenset({"integer", "number"})
 _TESTS: dict[str, Any] = {"integer": _is_integer, "number": _is_number, "boolean": _is_boolean, "date": _is_date}
 
 
@@ -169,9 +187,3 @@ def _is_number_text(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def share_of_numbers(values: Iterable[str | None]) -> float:
-    """Which share of the values that are there can be read as numbers, 0 to 1."""
-    present = [value for value in values if value is not None]
-    return sum(map(_is_number_text, present)) / max(1, len(present))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from seedbed import spec_rules
+from seedbed.data import numbers
 from seedbed.data.profile import Column, Profile
 
 _ENOUGH = 20  # values, below which being all different means nothing
@@ -22,7 +23,13 @@ _TIME_NAME = re.compile(
     r"time|date|stamp|day|month|week|created|updated|scheduled|occurred|recorded|\bts\b|_at$", re.IGNORECASE
 )
 _FOREIGN_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}\b")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}([.' ]?\d{3})*(,\d+)?|[+-]?\d+(,\d+)?")
+# Of the names above, those that say what a row is about and not only which row it is.
+_ENTITY_NAME = re.compile(r"(^|[_\W])(id|ids|uuid|guid)$", re.IGNORECASE)
+_CODE_NAME = re.compile(
+    r"(^|[_\W])(id|ids|uuid|guid|key|nr|no|num|number|code|zip|zip_?code|post_?code|postal_?code|plz|sku|ean|isbn)$",
+    re.IGNORECASE,
+)
+_FEWEST_GROUPS = 20  # with fewer, one side of a split may get none
 _HELD_BACK = 0.2  # what the generated project holds back by default
 _FEWEST_TIMES = 10
 
@@ -30,10 +37,28 @@ _FEWEST_TIMES = 10
 def reason_to_leave_out(column: Column) -> str:
     """Why a column is no input; empty when it may be one."""
     if flaws := spec_rules.text_flaws(column.name, spec_rules.COLUMN_NAME_LIMIT):
-        return f"its name is {'; '.join(flaws)}"
+        return f"its name {' and '.join(flaws)}"
     if column.name.startswith("Unnamed: "):
         return "has no name"
-    return _is_constant(column) or _tells_rows_apart(column)
+    if reason := _is_constant(column):
+        return reason
+    return "says what rows belong to, and is in several" if is_group(column) else _tells_rows_apart(column)
+
+
+def is_group(column: Column) -> bool:
+    """Whether a column says what rows belong to, by its name, and several rows belong to the same."""
+    named = _ENTITY_NAME.search(column.name) or _CAMEL_ID.search(column.name)
+    return bool(named) and _FEWEST_GROUPS <= different(column) < sum(value is not None for value in column.sample)
+
+
+def is_code(column: Column) -> bool:
+    """Whether whole numbers are codes by the column's name: 10115 is no more than 10114."""
+    return "integer" in column.kinds and bool(_CODE_NAME.search(column.name) or _CAMEL_ID.search(column.name))
+
+
+def different(column: Column) -> int:
+    """How many different values the sample shows."""
+    return len(set(column.sample) - {None})
 
 
 def _is_constant(column: Column) -> str:
@@ -51,19 +76,19 @@ def _tells_rows_apart(column: Column) -> str:
         return is_counter(column)
     if "date" in column.kinds:
         return ""
-    return _foreign_form(column) or is_text(column) or is_identifier(column)
+    return foreign_form(column) or is_text(column) or is_identifier(column)
 
 
 def is_counter(column: Column) -> str:
     """Why a column of whole numbers is an identifier; empty when it may be an amount."""
     if "integer" not in column.kinds or _different(column) < 1:
         return ""
-    numbers = [int(value) for value in column.sample if value is not None]
-    if len(numbers) < _ENOUGH:
+    values = [int(value) for value in column.sample if value is not None]
+    if len(values) < _ENOUGH:
         return ""
     if _ID_NAME.search(column.name) or _CAMEL_ID.search(column.name):
         return "numbers the rows: all different"
-    if all(one < other for one, other in pairwise(numbers)):
+    if all(one < other for one, other in pairwise(values)):
         return "counts the rows up"
     return ""
 
@@ -105,15 +130,17 @@ def time_column(profile: Profile, taken: Collection[str], classes: Column | None
         in_order = sum(one <= other for one, other in pairwise(times)) >= 0.95 * (len(times) - 1)
         named = bool(_TIME_NAME.search(column.name)) and "birth" not in column.name.lower()
         score = 2 * in_order + named
-        if score > best[0] and _can_split(times, classes):
+        if score > best[0] and len(set(times)) >= _FEWEST_TIMES and can_split(column, classes):
             best = (score, column.name)
     return best[1]
 
 
-def _can_split(times: list[str], classes: Column | None) -> bool:
-    if len(set(times)) < _FEWEST_TIMES:
+def can_split(column: Column, classes: Column | None) -> bool:
+    """Whether the latest rows by a column of times can be held back: with rows, and classes, on both sides."""
+    times = {row: time for row, time in enumerate(column.sample) if time is not None}
+    if not times:
         return False
-    order = sorted(range(len(times)), key=times.__getitem__)
+    order = sorted(times, key=times.__getitem__)
     cut = times[order[int(len(order) * (1 - _HELD_BACK))]]
     sides = [row for row in order if times[row] < cut], [row for row in order if times[row] >= cut]
     if not all(sides):
@@ -126,13 +153,12 @@ def _different(column: Column) -> float:
     return len(set(values)) / len(values) if len(values) >= _ENOUGH else 0.0
 
 
-def _foreign_form(column: Column) -> str:
+def foreign_form(column: Column) -> str:
+    """Which form the numbers or dates of a column have that the project doesn't read, and what to do."""
     values = [value for value in column.sample if value is not None]
-    if all(_DECIMAL_COMMA.fullmatch(value) for value in values) and any("," in value for value in values):
-        return f"holds numbers with a comma ({_short(values[0])}): write them with a decimal point"
-    if all(_FOREIGN_DATE.match(value) for value in values):
+    if values and all(_FOREIGN_DATE.match(value) for value in values):
         return f"holds dates that are not ISO 8601 ({_short(values[0])}): write them as 2024-05-31"
-    return ""
+    return numbers.foreign_form(values)
 
 
 def _short(text: str) -> str:

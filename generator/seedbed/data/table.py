@@ -50,6 +50,10 @@ class Table(ABC):
     def is_small(self) -> bool:
         """Whether all of it may go into git."""
 
+    def plain_numbers(self, values: pa.Array) -> pa.Array:
+        """Text of this file in which numbers are written with a decimal point and nothing else."""
+        return values
+
     def require(self, wanted: Sequence[str]) -> None:
         """Make sure that the file has these columns.
 
@@ -106,12 +110,14 @@ class ParquetTable(Table):
                 raise _damaged(self.path, error) from error
 
 
-def open_table(path: Path, encoding: str = "utf-8") -> Table:
+def open_table(path: Path, encoding: str = "utf-8", decimal: str = ".", thousands: str = "") -> Table:
     """Look at the beginning of a file and return it as a table.
 
     Args:
         path: an existing file.
         encoding: of the text in a CSV file, as Python names it.
+        decimal: the mark before the decimals of its numbers.
+        thousands: the mark between their thousands.
 
     Raises:
         SpecError: it is no table: not text, empty, of one column, with no or two equal names of columns.
@@ -122,8 +128,9 @@ def open_table(path: Path, encoding: str = "utf-8") -> Table:
         table = _open_parquet(path)
     else:
         from seedbed.data.csv_table import open_csv
+        from seedbed.data.numbers import NumberForm
 
-        table = open_csv(path, encoding)
+        table = open_csv(path, encoding, NumberForm(decimal, thousands))
     names = table.columns
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(
@@ -195,6 +202,14 @@ def _text(values: pa.Array) -> pa.Array:
     if kinds.is_timestamp(values.type) and values.type.tz is not None:
         # The time zone's own offset may have seconds, which no reader takes.
         values = values.cast(pa.timestamp(values.type.unit, "UTC"))
-    text = values.cast(pa.string())
     # Text such as "NA" is missing for the CSV reader, which reads the sample.
+    return trimmed(values.cast(pa.string()))
+
+
+def trimmed(text: pa.Array) -> pa.Array:
+    """Text without blanks around it; null where it is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(text)
     return pc.if_else(pc.is_in(text, pa.array(MISSING)), pa.scalar(None, pa.string()), text)
