@@ -150,6 +150,22 @@ def test_bad_data_is_refused_with_the_first_violations_and_changes_nothing(made,
     assert sorted(p.name for p in (made.root / "data/raw").iterdir()) == ["sample.csv"]
 
 
+def test_an_older_commit_trains_on_its_own_data(made, tmp_path):
+    before = (made.root / "data/raw.dvc").read_text()
+    good(run(["git", "add", "--all"], made.root))
+    good(run(["git", "commit", "--quiet", "--message", "First"], made.root))
+    lines = (made.root / "tests/data/sample.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "feb.csv").write_text(lines[0] + "".join(lines[1::5]))
+    good(made.make("data", f"FILE={tmp_path / 'feb.csv'}"))
+    good(run(["git", "commit", "--quiet", "--all", "--message", "Second"], made.root))
+    good(run(["git", "checkout", "--quiet", "HEAD~1"], made.root))
+    shown = good(made.make("train"))
+    assert "was brought to" in shown
+    assert (made.root / "data/raw.dvc").read_text() == before
+    assert [path.name for path in (made.root / "data/raw").iterdir()] == ["sample.csv"]
+    assert good(run(["git", "status", "--porcelain", "data"], made.root)) == ""
+
+
 def test_new_data_is_a_new_version_and_a_new_model(made, tmp_path):
     lines = (made.root / "tests/data/sample.csv").read_text().splitlines(keepends=True)
     (tmp_path / "more.csv").write_text(lines[0] + "".join(lines[1::3]))

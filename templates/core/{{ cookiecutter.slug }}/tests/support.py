@@ -54,6 +54,13 @@ class Trained:
         return pd.read_parquet(self.prepared / "test.parquet")
 
 
+def changed(frame, column, values):
+    """Return rows with other values in one column; `assign` takes no column called self."""
+    other = frame.copy()
+    other[column] = values
+    return other
+
+
 def free_port():
     """Return a port that nobody listens on."""
     with socket.socket() as found:

@@ -104,7 +104,7 @@ def test_columns_of_the_file_keep_their_names_and_values(champion, tmp_path, cap
 def test_a_file_that_can_not_be_used_changes_nothing(champion, tmp_path):
     output = tmp_path / "answers.csv"
     (tmp_path / "lacks.csv").write_text("nothing\n1\n")
-    (tmp_path / "empty.csv").write_text(",".join(f'"{name}"' for name in FEATURES) + "\n")
+    data.read_file(SAMPLE).head(0).to_csv(tmp_path / "empty.csv", index=False)
     for name, said in (("missing.csv", "can't be read"), ("lacks.csv", "lack"), ("empty.csv", "no rows")):
         with pytest.raises(DataError, match=said):
             batch.predict(tmp_path / name, output)

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from {{ cookiecutter.package }} import config, cross_validation, evaluate, model
-from {{ cookiecutter.package }}.schema import FEATURES, TARGET, TASK, TIME
+from {{ cookiecutter.package }}.schema import FEATURES, GROUP, TARGET, TASK, TIME
+
+from support import changed
 
 QUICK = config.parse({"model": {"max_iter": 3}, "cross_validation": {"folds": 3}})
 
@@ -46,13 +48,15 @@ def test_every_row_is_tested_once_and_the_order_of_rows_makes_no_difference(rows
 
 @pytest.mark.skipif(TIME is not None, reason="the folds follow the time")
 def test_rows_with_the_same_features_stay_together_whatever_their_target(rows):
-    other = rows.assign(**{TARGET: rows[TARGET].to_numpy()[::-1]})
+    other = changed(rows, TARGET, rows[TARGET].to_numpy()[::-1])
     double = pd.concat([rows, other], ignore_index=True)
     for _, test in cross_validation.splits(double, 4, seed=1):
         assert {index % len(rows) for index in test} == {index for index in test if index < len(rows)}
 
 
-@pytest.mark.skipif(TASK != "classification" or TIME is not None, reason="there are no classes to spread")
+@pytest.mark.skipif(
+    TASK != "classification" or TIME is not None or GROUP is not None, reason="no classes are spread"
+)
 def test_classes_are_spread_evenly(rows):
     distinct = rows.drop_duplicates(list(FEATURES)).reset_index(drop=True)
     shares = distinct[TARGET].value_counts() / 4
@@ -97,6 +101,6 @@ def test_it_is_left_out_where_the_rows_are_too_few(rows):
 
 @pytest.mark.skipif(TASK != "classification", reason="a regression has no classes")
 def test_a_class_with_a_single_row_is_no_obstacle(rows):
-    lonely = rows.head(1).assign(**{TARGET: "lonely"})
+    lonely = changed(rows.head(1), TARGET, "lonely")
     rows = pd.concat([rows.astype({TARGET: object}).astype({TARGET: str}), lonely], ignore_index=True)
     assert cross_validation.run(rows, QUICK)["folds"] == 3

@@ -12,7 +12,7 @@ from {{ cookiecutter.package }} import data, intake, remote
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import TARGET
 
-from support import ROOT, SAMPLE
+from support import ROOT, SAMPLE, changed
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_what_is_replaced_was_recorded_before(raw, frame, monkeypatch):
 
 def test_bad_files_change_nothing(repository, raw, frame):
     before = content(raw.parent)
-    frame.assign(**{TARGET: None}).to_csv("bad.csv", index=False)
+    changed(frame, TARGET, None).to_csv("bad.csv", index=False)
     frame.head(3).to_csv("sample.csv", index=False)
     Path("table.xlsx").touch()
     frame.to_csv(".hidden.csv", index=False)

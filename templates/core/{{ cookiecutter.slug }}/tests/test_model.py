@@ -20,6 +20,8 @@ from {{ cookiecutter.package }}.schema import (
     TASK,
 )
 
+from support import changed
+
 
 @pytest.fixture
 def stored(trained, tmp_path):
@@ -168,6 +170,6 @@ def test_types_that_are_not_listed_are_neither_stored_nor_loaded(stored, trained
 def test_the_target_is_not_among_the_inputs(trained):
     rows = trained.test_rows
     assert TARGET not in data.features(rows).columns
-    changed = rows.assign(**{TARGET: rows[TARGET].iloc[::-1].to_numpy()})
+    turned = changed(rows, TARGET, rows[TARGET].iloc[::-1].to_numpy())
     fitted = model.load(trained.model)
-    np.testing.assert_array_equal(model.answers(fitted, rows), model.answers(fitted, changed))
+    np.testing.assert_array_equal(model.answers(fitted, rows), model.answers(fitted, turned))

@@ -16,7 +16,7 @@ from {{ cookiecutter.package }} import config, data, evaluate, model, stages
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import FEATURES, TARGET, TASK, TITLE
 
-from support import ROOT
+from support import ROOT, changed
 
 
 def test_the_metrics_are_those_of_the_stored_model(trained):
@@ -114,10 +114,10 @@ def test_models_of_different_classes_are_compared_by_what_both_have(trained):
         return
     rows = trained.test_rows
     labels = rows[TARGET].unique()
-    rows = rows.assign(**{TARGET: np.resize(labels[:2], len(rows))})
+    rows = changed(rows, TARGET, np.resize(labels[:2], len(rows)))
     params = config.ModelParams(max_iter=2)
     two = model.fit(params, rows)
-    three = model.fit(params, rows.assign(**{TARGET: np.resize([*labels[:2], "third"], len(rows))}))
+    three = model.fit(params, changed(rows, TARGET, np.resize([*labels[:2], "third"], len(rows))))
     assert evaluate.compare(two, two, rows)[0] == "roc_auc"
     metric, first, second = evaluate.compare(two, three, rows)
     assert metric == "f1_macro"

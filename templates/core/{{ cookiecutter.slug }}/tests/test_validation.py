@@ -7,6 +7,8 @@ from {{ cookiecutter.package }} import data, validation
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import CATEGORICAL, CLASSES, COLUMNS, NUMERIC, TARGET, TASK, TIME
 
+from support import changed
+
 BAD = {"number": "abc", "integer": 1.5, "boolean": "maybe", "category": None, "date": "yesterday"}
 
 
@@ -100,7 +102,7 @@ def test_a_constant_target_is_refused(tmp_path, frame):
 
 def test_a_message_stays_short(frame):
     with pytest.raises(DataError) as error:
-        validation.require_valid([written(frame.assign(**{TARGET: None}))] * 9)
+        validation.require_valid([written(changed(frame, TARGET, None))] * 9)
     assert "and 4 more" in str(error.value)
 
 

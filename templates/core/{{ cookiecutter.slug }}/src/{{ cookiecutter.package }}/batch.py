@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING{% if cookiecutter.monitoring %}, Any
 from uuid import uuid4{% endif %}
 
+{% if cookiecutter.monitoring -%}
 import pandas as pd
 
+{% endif -%}
 from . import data, model, registry, tables
 from .errors import DataError, RegistryError
 from .schema import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+{%- if not cookiecutter.monitoring %}
+
+    import pandas as pd
+{%- endif %}
 
 
 def predict(file: Path, output: Path, tell: Callable[[str], None] = lambda _: None) -> int:
@@ -49,8 +55,7 @@ def predict(file: Path, output: Path, tell: Callable[[str], None] = lambda _: No
     """
     if output.suffix not in data.SUFFIXES:
         raise DataError(f"{output} is neither .csv nor .parquet")
-    rows = _read(file)
-    inputs = data.features(rows)
+    rows, inputs = _read(file)
     if output.suffix == ".parquet":
         # What was text in a CSV file gets the types of the schema.
         rows[list(FEATURES)] = inputs
@@ -71,14 +76,16 @@ def predict(file: Path, output: Path, tell: Callable[[str], None] = lambda _: No
     return len(rows)
 
 
-def _read(file: Path) -> pd.DataFrame:
-    """Return all columns of a file; those of CSV as text, so that what isn't ours is written as it was."""
+def _read(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all columns of a file, of CSV as text, to be written as they were; and the model's inputs."""
     with tempfile.TemporaryDirectory() as scratch:
         own = tables.own(file, FEATURES, data.NUMBERS, Path(scratch))
-        rows = tables.read(own, tables.columns(own))
-    if rows.empty:
-        raise DataError(f"{file} holds no rows")
-    return rows.reset_index(drop=True)
+        columns = tables.columns(own)
+        rows = tables.read(own, columns).reset_index(drop=True)
+        if rows.empty:
+            raise DataError(f"{file} holds no rows")
+        known = [name for name in FEATURES if name in columns]
+        return rows, data.features(tables.read(own, known, data.NUMBERS).reset_index(drop=True))
 
 
 def _free(name: str, rows: pd.DataFrame) -> str:

@@ -15,6 +15,8 @@ from {{ cookiecutter.package }}.monitoring.check import COMPARED, Checker, Judge
 from {{ cookiecutter.package }}.monitoring.service import describe
 from {{ cookiecutter.package }}.schema import TARGET
 
+from support import changed
+
 
 def test_nothing_is_judged_or_written_without_a_champion(registry, options, rows, write_log):
     write_log(rows, 200)
@@ -91,7 +93,7 @@ def test_data_that_moved_has_drifted_and_the_reports_say_so(registry, options, m
 
 def test_a_column_that_is_missing_altogether_has_drifted(registry, options, rows, write_log):
     gone = COMPARED[-1]
-    write_log(rows.assign(**{gone: None}), 300)
+    write_log(changed(rows, gone, None), 300)
     outcome = Checker(registry, options).check()
     assert outcome.columns[gone].drifted
     assert outcome.columns[gone].method == "all values missing on one side"
@@ -102,7 +104,7 @@ def test_a_column_that_is_missing_altogether_has_drifted(registry, options, rows
 
 def test_a_column_that_never_held_anything_is_no_drift(rows):
     few = list(COMPARED[-2:])
-    table = rows[few].assign(**{few[-1]: float("nan")})
+    table = changed(rows[few], few[-1], float("nan"))
     found = drift.compare(table, table.head(200), check.CATEGORIES, (), {}, 0.5)
     assert list(found.inputs) == few[:-1]
     assert found.outputs == {}
@@ -116,7 +118,7 @@ def test_without_a_feature_to_compare_there_is_no_drift(outputs):
 
 
 def test_the_share_decides(registry, options, rows, write_log):
-    write_log(rows.assign(**{COMPARED[-1]: None}), 300)
+    write_log(changed(rows, COMPARED[-1], None), 300)
     outcome = Checker(registry, options).check()
     assert outcome.share > 0
     assert outcome.drift == (outcome.share >= options.share)

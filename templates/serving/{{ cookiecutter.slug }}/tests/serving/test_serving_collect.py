@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from {{ cookiecutter.package }} import data, intake
+from {{ cookiecutter.package }} import data, intake, remote
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import COLUMNS, FEATURES, TARGET
 from {{ cookiecutter.package }}.serving.collect import collect
@@ -22,8 +22,13 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=3650)
 def tracked(raw, monkeypatch):
     """Data that is recorded; that DVC records it truly is for test_intake.py to see."""
     calls = []
-    monkeypatch.setattr(intake, "_dvc", lambda *arguments: calls.append(arguments[0]))
-    intake.RECORD.touch()
+
+    def record(*arguments):
+        calls.extend(arguments[:1])
+        intake.RECORD.write_text(json.dumps({"outs": [{"md5": data.version(raw)}]}))
+
+    record()
+    monkeypatch.setattr(remote, "dvc", record)
     return calls
 
 

@@ -34,10 +34,10 @@ def records(path: Path, rows: int) -> list[dict[str, Any]]:
         DataError: the file can't be read or lacks a column.
     """
     frame = read_file(path)[list(FEATURES)]
-    chosen = frame.iloc[:: max(1, len(frame) // rows)].head(rows)
+    chosen = frame.iloc[:: max(1, len(frame) // rows)].head(rows).copy()
     for column in COLUMNS:
         if column.kind == "boolean":
-            chosen = chosen.assign(**{column.name: chosen[column.name].map({1.0: True, 0.0: False})})
+            chosen[column.name] = chosen[column.name].map({1.0: True, 0.0: False})
     # pandas writes missing values of every kind as null.
     parsed: list[dict[str, Any]] = json.loads(chosen.to_json(orient="records", date_format="iso"))
     return parsed
