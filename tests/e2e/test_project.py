@@ -220,5 +220,7 @@ def test_setup_works_without_uv_on_the_path(made, tmp_path):
     for name in ("make", "git", "sh", "awk", "env", "touch", "test", "python3", "rm", "grep", "sed"):
         if found := shutil.which(name):
             (tools / name).symlink_to(os.path.realpath(found) if name != "python3" else found)
-    good(run(["make", "setup"], copy, env={"PATH": str(tools)}))
+    output = good(run(["make", "setup"], copy, env={"PATH": str(tools)}))
+    assert "next: git add --all && git commit" in output
+    assert good(run(["git", "symbolic-ref", "HEAD"], copy)).strip() == "refs/heads/main"
     assert (copy / ".venv/bin/uv").is_file()

@@ -98,6 +98,18 @@ def test_hostile_answers_are_data(tmp_path, monkeypatch, text):
     assert written["project"]["description"] == text
 
 
+def test_the_project_s_branch_and_stores_are_those_that_are_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    aws = {"target": "aws", "account": "123456789012", "region": "eu-west-1"}
+    given = answers(project__branch="trunk")
+    given.values["environments"] = {"dev": {}, "prod": aws}
+    root = creation.create(given, Path("out")).destination
+    assert "git init --quiet --initial-branch trunk\n" in (root / "Makefile").read_text()
+    urls = [line.split("= ")[1] for line in (root / ".dvc/config").read_text().splitlines() if "url =" in line]
+    # As in infra/mlops_platform: on AWS, buckets bear the account's number.
+    assert urls == ["s3://penguin-species-dev-data/dvc", "s3://penguin-species-prod-data-123456789012/dvc"]
+
+
 def test_hostile_column_names_are_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     columns = ["a b", "a-b", "class", "1st", "quote\"s 'and' \\", "{{ 7*7 }}", "ünïcödé 日本", "$(id)", "id", "time"]

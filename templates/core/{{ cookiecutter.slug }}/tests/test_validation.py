@@ -5,7 +5,15 @@ import pytest
 
 from {{ cookiecutter.package }} import data, validation
 from {{ cookiecutter.package }}.errors import DataError
-from {{ cookiecutter.package }}.schema import CATEGORICAL, CLASSES, COLUMNS, NUMERIC, TARGET, TASK, TIME
+from {{ cookiecutter.package }}.schema import (
+    CATEGORICAL,
+    CLASSES,
+    COLUMNS,
+    NUMERIC,
+    TARGET,
+    TASK,
+    TIME,
+)
 
 from support import changed
 

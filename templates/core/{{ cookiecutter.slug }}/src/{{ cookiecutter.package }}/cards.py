@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .gate import NOISE_ERRORS
-from .schema import CATEGORICAL, DESCRIPTION, FEATURES, TARGET, TASK, TIME, TITLE
+from .schema import CATEGORICAL, DESCRIPTION, FEATURES, GROUP, TARGET, TASK, TIME, TITLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,9 @@ def model(
     figures: list[list[object]] = [
         [name, metrics["model"][name], metrics["baseline"][name], metrics["constant"][name]] for name in names
     ]
-    how = f"the latest rows by {text(TIME)}" if TIME is not None else "rows chosen at random"
+    how = "rows chosen at random" if GROUP is None else f"those of some {text(GROUP)}, chosen at random"
+    if TIME is not None:
+        how = f"the latest rows by {text(TIME)}"
     return "\n\n".join(
         [
             f"# Model: {text(TITLE)}",

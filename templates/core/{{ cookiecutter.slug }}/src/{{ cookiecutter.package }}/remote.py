@@ -57,7 +57,7 @@ def address() -> str:
     if not bucket:
         raise DataError(
             "DATA_BUCKET, the environment's bucket for data, isn't set",
-            "write the variables of an environment that is up: seedbed outputs ENVIRONMENT > .env",
+            "write the variables of an environment that is up: seedbed outputs NAME --format dotenv > .env",
         )
     return f"s3://{bucket}/{PREFIX}"
 
