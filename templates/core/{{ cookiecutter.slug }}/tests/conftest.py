@@ -99,16 +99,21 @@ def project(trained, another, tables):
 {% else -%}
 @pytest.fixture
 def project(trained, another):
-    """A registration of the trained model, or of another one, with the score that a test gives it."""
+    """A registration of the trained model, or of another one, with the score that a test gives it.
+
+    The other ones count as trained on other data, unless they aren't `fresh`.
+    """
 {% endif %}
     class Project:
-        def register(self, score, *, seed=None):
+        def register(self, score, *, seed=None, fresh=True):
             models = trained.models if seed is None else another(seed)
             metrics = copy.deepcopy(trained.metrics)
+            if seed is not None and fresh:
+                metrics["data_version"] = f"{seed:032}.dir"
             metrics["model"][metrics["metric"]] = score
             metrics["constant"][metrics["metric"]] = -1.0
             metrics["cross_validation"] = {"folds": 0}
-            metrics["noise"] = 10.0
+            metrics["noise"] = {"baseline": 10.0, "constant": 0.1}
             params = replace(trained.params, gate=config.GateParams(tolerance=0.99))
             return registry.register(models, trained.prepared, metrics, trained.reports, params)
 

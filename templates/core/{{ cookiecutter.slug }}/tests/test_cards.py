@@ -11,7 +11,14 @@ def crossed(lead, error):
     figures = {name: {"mean": 0.5, "error": 0.1} for name in ("model", "baseline", "constant")}
     return {
         "metric": "r2",
-        "cross_validation": {"folds": 5, **figures, "lead": {"mean": lead, "error": error}},
+        "cross_validation": {
+            "folds": 5,
+            **figures,
+            "lead": {
+                "baseline": {"mean": lead, "error": error},
+                "constant": {"mean": 0.5, "error": 0.1},
+            },
+        },
         "rows": {"train": 100, "test": 1000},
     }
 
@@ -27,8 +34,8 @@ def crossed(lead, error):
 )
 def test_the_verdict_on_the_baseline_follows_its_error(lead, error, verdict):
     shown = "\n".join(cards._cross_validation(crossed(lead, error), FOLDS))
-    assert verdict in shown
-    assert f"{lead:+.4f}" in shown
+    assert f"- Model minus baseline: {lead:+.4f}, with a standard error of {error:.4f}: {verdict}" in shown
+    assert "- Model minus constant: +0.5000, with a standard error of 0.1000: beyond the noise." in shown
     assert "| 1 | 80 | 20 | 0.9 | 0.8 |" in shown
 
 

@@ -73,8 +73,11 @@ def test_the_scores_are_those_of_models_that_never_saw_the_fold(rows):
         fitted = model.fit(replace(QUICK.model, kind=kind), rows.iloc[train])
         assert found["each"][-1][name] == evaluate.score(fitted, rows.iloc[test], metric)
         assert found[name]["mean"] == pytest.approx(np.mean([fold[name] for fold in found["each"]]))
-    assert found["lead"]["mean"] == pytest.approx(found["model"]["mean"] - found["baseline"]["mean"])
-    assert all(found[name]["error"] >= 0 for name in (*cross_validation.MODELS, "lead"))
+    for name in ("baseline", "constant"):
+        lead = found["lead"][name]
+        assert lead["mean"] == pytest.approx(found["model"]["mean"] - found[name]["mean"])
+        assert lead["error"] >= 0
+    assert all(found[name]["error"] >= 0 for name in cross_validation.MODELS)
 
 
 def test_the_error_grows_with_what_the_folds_share():
@@ -82,6 +85,14 @@ def test_the_error_grows_with_what_the_folds_share():
     naive = np.std(values, ddof=1) / 2
     assert cross_validation._error(values, 0.0) == pytest.approx(naive)
     assert cross_validation._error(values, 0.25) == pytest.approx(naive * np.sqrt(2))
+
+
+def test_periods_are_independent_draws_for_what_learned_nothing(rows):
+    found = cross_validation.run(rows, QUICK)
+    leads = [fold["model"] - fold["constant"] for fold in found["each"]]
+    naive = cross_validation._error(leads, 0.0)
+    error = found["lead"]["constant"]["error"]
+    assert error == pytest.approx(naive) if TIME is not None else error > naive
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_what_is_replaced_is_not_fetched(clone, frame):
 
 
 def test_a_record_with_two_sides_of_a_merge_is_explained(clone):
-    intake.RECORD.write_text("<<<<<<< HEAD\nouts:\n=======\nouts:\n    with pytest.raises(DataError, match=r"git checkout --theirs data/raw\.dvc"):
+    intake.RECORD.write_text("<<<<<<< HEAD\nouts:\n=======\nouts:\n>>>>>>> other\n")
+    with pytest.raises(DataError, match=r"git checkout --theirs data/raw\.dvc"):
         intake.start()
 
 
@@ -125,7 +126,6 @@ def test_what_is_replaced_was_recorded_before(raw, frame, monkeypatch):
     frame.head(9).to_csv("new.csv", index=False)
     intake.add(Path("new.csv"), replace=True)
     assert recorded == [["sample.csv"], ["new.csv"]]
->>>>>>> 3a55f52 (A project trains on the data that its commit names, reads files strictly, and knows its classes)
 
 
 def test_bad_files_change_nothing(repository, raw, frame):

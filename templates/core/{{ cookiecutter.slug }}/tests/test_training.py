@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from {{ cookiecutter.package }} import config, data, evaluate, model, stages
+from {{ cookiecutter.package }} import config, costs, data, evaluate, model, stages
 from {{ cookiecutter.package }}.errors import DataError
 from {{ cookiecutter.package }}.schema import FEATURES, TARGET, TASK, TITLE
 
@@ -101,16 +101,34 @@ def test_the_card_says_what_the_cross_validation_found(trained):
         assert found["reason"].split()[0] in card
 
 
-def test_the_card_says_what_training_cost(trained):
-    cost = json.loads((trained.models / stages.TRAINING).read_text())
+def test_the_cost_is_that_of_every_part(trained):
+    cost = json.loads((trained.reports / stages.TRAINING).read_text())
+    for unit in costs.UNITS:
+        parts = [cost[f"{part}_{unit}"] for part in ("model", "baseline", "cross_validation", "evaluation")]
+        assert all(part > 0 for part in parts)
+        assert cost[unit] == pytest.approx(sum(parts), abs=0.01)
     card = (trained.reports / "model_card.md").read_text(encoding="utf-8")
-    assert f"Training took {cost['seconds']:.1f} s" in card
+    assert f"Training took {cost['seconds']:.1f} s, {cost['cpu_seconds']:.1f} s of processor time" in card
+    assert "| cross validation | " in card
+    assert "gate." not in card
+
+
+def test_the_cost_of_a_search_counts_where_its_parameters_and_data_are_used(trained):
+    version = trained.metrics["data_version"]
+    record = {"tuning_seconds": 9.0, "tuning_cpu_seconds": 16.0, "data_version": version}
+    record["model"] = asdict(trained.params.model)
+    part = costs.of_tuning(record, version, trained.params)
+    assert part == {"tuning_seconds": 9.0, "tuning_cpu_seconds": 16.0}
+    assert costs.summed({"model_seconds": 1.5, **part})["seconds"] == 10.5
+    assert costs.of_tuning(record, "another", trained.params) == {}
+    assert costs.of_tuning(record, version, config.Params(model=config.ModelParams(seed=1))) == {}
+    assert costs.of_tuning({}, version, trained.params) == {}
 
 
 def test_models_of_different_classes_are_compared_by_what_both_have(trained):
     if TASK == "regression":
         fitted = model.load(trained.model)
-        assert evaluate.compare(fitted, fitted, trained.test_rows)[0] == "r2"
+        assert evaluate.common(fitted, fitted) == "r2"
         return
     rows = trained.test_rows
     labels = rows[TARGET].unique()
@@ -118,11 +136,9 @@ def test_models_of_different_classes_are_compared_by_what_both_have(trained):
     params = config.ModelParams(max_iter=2)
     two = model.fit(params, rows)
     three = model.fit(params, changed(rows, TARGET, np.resize([*labels[:2], "third"], len(rows))))
-    assert evaluate.compare(two, two, rows)[0] == "roc_auc"
-    metric, first, second = evaluate.compare(two, three, rows)
-    assert metric == "f1_macro"
-    assert first == evaluate.score(two, rows, "f1_macro")
-    assert second == evaluate.score(three, rows)
+    assert evaluate.common(two, two) == "roc_auc"
+    assert evaluate.common(two, three) == "f1_macro"
+    assert 0 < evaluate.noise(two, three, rows, seed=1) < 1
 
 
 def test_noise_is_none_between_a_model_and_itself(trained):

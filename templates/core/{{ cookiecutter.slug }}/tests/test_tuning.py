@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from {{ cookiecutter.package }} import __main__ as program
-from {{ cookiecutter.package }} import config, cross_validation, model, stages, tuning
+from {{ cookiecutter.package }} import config, costs, cross_validation, model, stages, tuning
 from {{ cookiecutter.package }}.errors import DataError
 
 from support import ROOT
@@ -99,6 +99,13 @@ def test_a_budget_out_of_range_is_refused(prepared, capsys, count):
     assert "from 2 to 1000" in capsys.readouterr().err
 
 
+def test_what_a_search_costs_is_kept_with_what_it_found(trained, few, tmp_path):
+    found = stages.tune(trained.prepared, tmp_path, PARAMS, 2)
+    record = stages.read_json(tmp_path / stages.TUNING)
+    params = config.Params(model=found.params)
+    assert costs.of_tuning(record, trained.metrics["data_version"], params)["tuning_seconds"] > 0
+
+
 def test_without_prepared_rows_it_says_what_comes_first():
     with pytest.raises(DataError, match="make train"):
-        stages.tune(program.PREPARED, PARAMS, 3)
+        stages.tune(program.PREPARED, program.REPORTS, PARAMS, 3)

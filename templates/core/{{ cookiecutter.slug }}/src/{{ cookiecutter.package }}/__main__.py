@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         ("versions", _versions, "list the latest versions of the registry"),
     ):
         commands.add_parser(name, help=help_text, description=help_text).set_defaults(run=run)
+    about = "make a version the champion by hand, whatever the gate said about it"
+    promote = commands.add_parser("promote", help=about, description=about)
+    promote.set_defaults(run=_promote)
+    promote.add_argument("version", metavar="VERSION", help="its number")
+    promote.add_argument("--reason", default="", help="why, for others to read")
     about = "compare two trainings: metrics, parameters, data and cost"
     names = "a commit, branch or tag, 'workspace', a version, 'champion', or a run"
     compare = commands.add_parser("compare", help=about, description=f"{about}. Each is {names}.")
@@ -110,9 +114,6 @@ def _train(_: argparse.Namespace) -> None:
     from . import config, stages
 
     cost = stages.train(PREPARED, MODELS, config.load())
-    # Beside the model it belongs to, DVC keeps it; here Git does, so that commits can be compared.
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(MODELS / stages.TRAINING, REPORTS / stages.TRAINING)
     print(f"trained in {cost['seconds']:.1f} s")
 
 
@@ -130,7 +131,7 @@ def _tune(chosen: argparse.Namespace) -> None:
 
     if not 2 <= chosen.candidates <= 1000:  # noqa: PLR2004
         raise ConfigError(f"--candidates is {chosen.candidates}; it must be from 2 to 1000")
-    found = stages.tune(PREPARED, config.load(), chosen.candidates)
+    found = stages.tune(PREPARED, REPORTS, config.load(), chosen.candidates)
     where = f"on {found.rows:,} rows that the search of {found.candidates} candidates never saw"
     if not found.gain > 0:
         print(f"nothing better found {where}; params.yaml stays as it is")
@@ -164,7 +165,16 @@ def _champion(_: argparse.Namespace) -> int:
 def _rollback(_: argparse.Namespace) -> None:
     from . import registry
 
+    before = registry.champion()
     print(f"champion is version {registry.rollback().version} again")
+    if before is not None:
+        print(f"to take that back: make promote VERSION={before.version}")
+
+
+def _promote(chosen: argparse.Namespace) -> None:
+    from . import registry
+
+    print(registry.promote(chosen.version, chosen.reason))
 
 
 def _versions(_: argparse.Namespace) -> None:
@@ -178,6 +188,8 @@ def _versions(_: argparse.Namespace) -> None:
             state = "champion"
         elif found.promoted is None:
             state = "undecided"
+        elif found.rolled_back:
+            state = "rolled back"
         else:
             state = "was promoted" if found.promoted else "refused"
         commit = found.commit[:8] or "no commit"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from . import costs
 from .gate import NOISE_ERRORS
 from .schema import CATEGORICAL, DESCRIPTION, FEATURES, GROUP, TARGET, TASK, TIME, TITLE
 
@@ -85,7 +86,7 @@ def model(
         metrics: what the evaluation found, as in metrics.json.
         card: what was stored beside the model, as in model.json.
         params: the parameters by dotted name.
-        cost: of the training, as in training.json.
+        cost: of the training, as `stages.evaluation` writes it into training.json.
         folds: rows and scores of each fold of the cross-validation.
         tables: `importance`, and those of `plots.tables`.
     """
@@ -105,16 +106,12 @@ def model(
                     f"- Predicts: {text(TARGET)} ({TASK})",
                     f"- Trained on {rows['train']:,} rows of data version `{metrics['data_version']}`",
                     f"- Tested on {rows['test']:,} rows: {how}",
-                    f"- Training took {_cost(cost)}",
+                    f"- Training took {cost['seconds']:.1f} s, {cost['cpu_seconds']:.1f} s of processor time",
                     f"- Stored model: SHA-256 `{card['sha256']}`, scikit-learn {card['scikit_learn']}",
                 ]
             ),
             "## Figures",
-            (
-                f"The metric that decides is **{metrics['metric']}**. The baseline is a linear model of the "
-                "same features; the constant ignores them. The difference between model and baseline on the "
-                f"test rows has a standard error of {metrics['noise']:.4f}."
-            ),
+            _figures(metrics),
             table(["metric", "model", "baseline", "constant"], figures),
             "## Cross-validation",
             *_cross_validation(metrics, folds),
@@ -127,15 +124,36 @@ def model(
             table(["feature", "loss"], _rows(tables["importance"])),
             "## Parameters",
             table(["parameter", "value"], [[name, value] for name, value in params.items()]),
+            "## Cost",
+            *_cost(cost),
             "## Limits",
             "\n".join(f"- {limit}" for limit in _limits(metrics, tables)) + "\n",
         ]
     )
 
 
-def _cost(cost: dict[str, float]) -> str:
-    processor, memory = f"{cost['cpu_seconds']:.1f} s", f"{cost['peak_memory_mb']:,.0f} MB"
-    return f"{cost['seconds']:.1f} s ({processor} of processor time), with {memory} of memory at the peak"
+def _figures(metrics: dict[str, Any]) -> str:
+    said = [
+        f"The metric that decides is **{metrics['metric']}**.",
+        "The baseline is a linear model of the same features; the constant ignores them.",
+    ]
+    if TASK == "classification":
+        said.append("The f1_macro of the constant is at least that of the model's answers in random order.")
+    errors = " and ".join(f"{error:.4f} over the {kind}" for kind, error in metrics["noise"].items())
+    said.append(f"The model's lead on the test rows has a standard error of {errors}.")
+    return " ".join(said)
+
+
+def _cost(cost: dict[str, float]) -> list[str]:
+    parts = [part for part in costs.PARTS if f"{part}_seconds" in cost]
+    rows: list[list[object]] = [
+        [part.replace("_", " "), cost[f"{part}_seconds"], cost[f"{part}_cpu_seconds"]] for part in parts
+    ]
+    rows.append(["together", cost["seconds"], cost["cpu_seconds"]])
+    return [
+        table(["part", "seconds", "processor seconds"], rows),
+        f"At the peak it took {cost[costs.MEMORY]:,.0f} MB of memory.",
+    ]
 
 
 def _cross_validation(metrics: dict[str, Any], folds: list[dict[str, float]]) -> list[str]:
@@ -150,15 +168,10 @@ def _cross_validation(metrics: dict[str, Any], folds: list[dict[str, float]]) ->
     figures: list[list[object]] = [
         [kind, found[kind]["mean"], found[kind]["error"]] for kind in ("model", "baseline", "constant")
     ]
-    lead, error = found["lead"]["mean"], found["lead"]["error"]
-    if abs(lead) <= NOISE_ERRORS * error:
-        verdict = "too close to tell them apart"
-    else:
-        verdict = "beyond the noise" if lead > 0 else "the baseline is better, beyond the noise"
     return [
         f"Fitted and scored {found['folds']} times on the training rows; {order}.",
         table([name, "mean", "standard error"], figures),
-        f"Model minus baseline: {lead:+.4f}, with a standard error of {error:.4f}: {verdict}.",
+        "\n".join(f"- Model minus {kind}: {_verdict(kind, lead)}." for kind, lead in found["lead"].items()),
         table(
             ["fold", "training rows", "test rows", "model", "baseline"],
             [
@@ -167,6 +180,15 @@ def _cross_validation(metrics: dict[str, Any], folds: list[dict[str, float]]) ->
             ],
         ),
     ]
+
+
+def _verdict(kind: str, lead: dict[str, float]) -> str:
+    mean, error = lead["mean"], lead["error"]
+    if abs(mean) <= NOISE_ERRORS * error:
+        verdict = "too close to tell them apart"
+    else:
+        verdict = "beyond the noise" if mean > 0 else f"the {kind} is better, beyond the noise"
+    return f"{mean:+.4f}, with a standard error of {error:.4f}: {verdict}"
 
 
 def _classes(found: pd.DataFrame) -> list[str]:

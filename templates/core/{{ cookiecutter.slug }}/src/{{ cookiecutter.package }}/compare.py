@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WORKSPACE = "workspace"
 TABLE = "comparison.md"
 PLOT = "comparison.png"
-COST = "training_"
+COST = ("training_seconds", "training_cpu_seconds", "training_peak_memory_mb")
 SHORT = 8  # characters of a commit or hash that are shown
 COLUMNS = 4  # of plots
 NONE = "–"  # noqa: RUF001 - a dash for what isn't there
@@ -205,7 +205,7 @@ def _workspace(path: str) -> bytes | None:
 
 def _is_drawn(name: str, figures: dict[str, float]) -> bool:
     """Say whether a figure is the model's own, which has the baseline's beside it, or what it cost."""
-    return name.startswith(COST) or f"baseline_{name}" in figures
+    return name in COST or f"baseline_{name}" in figures
 
 
 def _union(first: dict[str, Any], second: dict[str, Any]) -> list[str]:

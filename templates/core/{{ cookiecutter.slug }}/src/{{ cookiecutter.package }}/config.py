@@ -96,8 +96,9 @@ class GateParams:
     """When a new model replaces the champion.
 
     Attributes:
-        tolerance: how far the new model's main metric may lie below the baseline's in cross-validation, and
-            below the champion's on the same test rows.
+        tolerance: how far the new model's main metric may lie below the baseline's in cross-validation; and,
+            if it learned from other data, below the champion's on the same test rows: what champions give
+            away in this way counts together, until a better one comes.
     """
 
     tolerance: float = 0.005

@@ -61,8 +61,8 @@ def run(rows: pd.DataFrame, params: Params) -> dict[str, Any]:
 
     Returns:
         `folds`, the number of them; `mean` and standard `error` of the primary metric for `model`,
-        `baseline` and `constant`, and of what the model is ahead of the baseline (`lead`); `each` fold's rows
-        and scores. If there was none: `folds` 0 and the `reason`.
+        `baseline` and `constant`, and of the model's `lead` over either of these; `each` fold's rows and
+        scores. If there was none: `folds` 0 and the `reason`.
     """
     wanted, limit = params.cross_validation.folds, params.cross_validation.max_rows
     if wanted == 0:
@@ -81,18 +81,23 @@ def run(rows: pd.DataFrame, params: Params) -> dict[str, Any]:
         scores = (
             evaluate.score(fitted, new, metric),
             evaluate.score(linear, new, metric),
-            evaluate.constant(seen, new)[metric],
+            evaluate.constant(fitted, seen, new)[metric],
         )
         each.append(dict(zip(MODELS, scores, strict=True)) | {"train": len(train), "test": len(test)})
     # Each fold's test rows as a share of its training rows.
     share = float(np.mean([fold["test"] / fold["train"] for fold in each]))
-    series: dict[str, list[float]] = {name: [fold[name] for fold in each] for name in MODELS}
-    series["lead"] = [fold["model"] - fold["baseline"] for fold in each]
-    summary = {
-        name: {"mean": float(np.mean(values)), "error": _error(values, share)}
-        for name, values in series.items()
+    summary = {name: _summary([fold[name] for fold in each], share) for name in MODELS}
+    # Of a model that learned nothing, periods after one another are independent draws, whatever it was shown.
+    shares = {"baseline": share, "constant": share if TIME is None else 0.0}
+    lead = {
+        name: _summary([fold["model"] - fold[name] for fold in each], shared)
+        for name, shared in shares.items()
     }
-    return {"folds": len(each), **summary, "each": each}
+    return {"folds": len(each), **summary, "lead": lead, "each": each}
+
+
+def _summary(values: Sequence[float], share: float) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "error": _error(values, share)}
 
 
 def _error(values: Sequence[float], share: float) -> float:

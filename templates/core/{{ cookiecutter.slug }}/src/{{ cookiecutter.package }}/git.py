@@ -19,6 +19,12 @@ def changed() -> bool:
     return bool(_ask("status", "--porcelain", "--", ".", *(f":!{name}" for name in OUTPUTS)))
 
 
+def author() -> str:
+    """Return who would be the author of a commit made now, as "Name <address>", or nothing."""
+    found = _ask("var", "GIT_AUTHOR_IDENT")
+    return "" if found is None else found.decode().rpartition(" ")[0].rpartition(" ")[0]
+
+
 def resolve(name: str) -> str:
     """Return the full id of a commit, branch or tag, or nothing if there is none of that name."""
     found = _ask("rev-parse", "--quiet", "--verify", "--end-of-options", name + "^{commit}")

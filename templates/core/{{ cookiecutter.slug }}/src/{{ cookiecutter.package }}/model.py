@@ -19,9 +19,10 @@ import pandas as pd
 
 from . import canonical, data
 from .errors import DataError, UntrustedModelError
-from .schema import CATEGORICAL, DATES, FEATURES, NUMERIC, TARGET, TASK
+from .schema import CATEGORICAL, COLUMNS, DATES, FEATURES, NUMERIC, TARGET, TASK, TIME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -39,6 +40,14 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.model_selection._split.KFold",
     "sklearn.utils._bunch.Bunch",
 )
+# What a model is asked and what it answers: two that differ in this can't be compared.
+QUESTION: dict[str, Any] = {
+    "task": TASK,
+    "target": TARGET,
+    "time": TIME,
+    "features": list(FEATURES),
+    "kinds": [column.kind for column in COLUMNS],
+}
 MODEL_FILE = "model.skops"
 CARD_FILE = "model.json"
 FOLDS = 5
@@ -185,9 +194,7 @@ def save(model: Pipeline, directory: Path, **metadata: Any) -> str:
     (directory / MODEL_FILE).write_bytes(content)
     card = {
         "sha256": sha256,
-        "task": TASK,
-        "target": TARGET,
-        "features": list(FEATURES),
+        **QUESTION,
         "classes": [
             label.item() if isinstance(label, np.generic) else label
             for label in getattr(model, "classes_", [])
@@ -209,6 +216,13 @@ def load(directory: Path, sha256: str | None = None) -> Pipeline:
     """
     import skops.io
 
+    content = verified(directory, sha256)
+    _require_trusted(content, str(directory / MODEL_FILE))
+    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+
+
+def verified(directory: Path, sha256: str | None = None) -> bytes:
+    """Return the file of a stored model, unread; arguments and errors are those of `load`."""
     try:
         content = (directory / MODEL_FILE).read_bytes()
         expected = sha256 or json.loads((directory / CARD_FILE).read_text(encoding="utf-8"))["sha256"]
@@ -223,8 +237,16 @@ def load(directory: Path, sha256: str | None = None) -> Pipeline:
             f"its SHA-256 is {actual[:12]}…, not {expected[:12]}…",
             "don't use it; go back to the version before: make rollback",
         )
-    _require_trusted(content, str(directory / MODEL_FILE))
-    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+    return content
+
+
+def has_same_columns(card: Mapping[str, Any]) -> bool:
+    """Say whether a model is asked, and answers, what this commit's schema says.
+
+    Args:
+        card: the content of its `model.json`; what an older one leaves out counts as the same.
+    """
+    return all(card.get(name, value) == value for name, value in QUESTION.items())
 
 
 def _require_trusted(content: bytes, name: str) -> None:

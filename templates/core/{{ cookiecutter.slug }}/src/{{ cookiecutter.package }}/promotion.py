@@ -5,26 +5,24 @@ This is the same wherever the registry keeps its models; `registry.py` is the mo
 
 from __future__ import annotations
 
+import getpass
+import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import sources
+from . import git, sources
 from .errors import RegistryError
-from .schema import FEATURES, PROJECT, TARGET, TASK
+from .schema import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sklearn.pipeline import Pipeline
-
     from .config import Params
-    from .gate import Decision, Duel
+    from .gate import Decision
 
 CHAMPION = "champion"
-MIN_UNSEEN = 0.1  # share of the test rows that must be new to the champion
-MIN_CLASSES = 2
 ATTEMPTS = 3  # at a decision, when the champion changes while it is being made
 
 
@@ -44,8 +42,10 @@ class ModelVersion:
         changed: whether code, parameters or data differed from that commit.
         code: fingerprint of the code that trained it; empty where it wasn't recorded.
         created: ISO-8601, UTC.
-        promoted: what the gate decided; None if it hasn't yet.
+        promoted: whether it became champion, by the gate or by hand; None if that isn't decided yet.
         reason: why, in one sentence.
+        behind: how far it is behind the best champion before it: see `gate.Decision`.
+        rolled_back: when it was rolled back, ISO-8601, UTC; empty if it wasn't, or came back since.
     """
 
     name: str
@@ -61,6 +61,8 @@ class ModelVersion:
     created: str = ""
     promoted: bool | None = None
     reason: str = ""
+    behind: float = 0.0
+    rolled_back: str = ""
 
 
 def trained_already(
@@ -124,25 +126,77 @@ def judge(
         RegistryError: the champion can't be fetched.
         UntrustedModelError: the champion isn't the file that was registered.
     """
-    from . import gate, model, stages
+    from . import duel, gate, model
 
     decision = gate.decide(gate.scores(metrics), params.gate.tolerance)
     if champion is None or not decision.promoted:
         return decision
     with tempfile.TemporaryDirectory() as folder:
         files = download(champion, Path(folder))
-        present = model.load(files, champion.sha256)
+        model.verified(files, champion.sha256)
+        try:
+            met = duel.measure(models, prepared, files, params.split.seed)
+        except duel.GoneError as why:
+            # Nothing in this commit can ask it: to keep it would keep nothing in use.
+            reason = f"{decision.reason}; the champion, version {champion.version}, {why} and gives way"
+            return replace(decision, reason=reason)
+        except duel.TooFewError as why:
+            reason = f"can't be compared with the champion, version {champion.version}: {why}"
+            return replace(decision, promoted=False, reason=reason)
+    fresh = metrics["data_version"] != champion.data_version
+    met = replace(met, fresh=fresh, behind=champion.behind)
+    return gate.decide(gate.scores(metrics, met), params.gate.tolerance)
+
+
+def by_hand(
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    reason: str,
+    download: Callable[[ModelVersion, Path], Path],
+) -> Decision:
+    """Return a person's decision to make a version the champion, whatever the gate said.
+
+    Args:
+        version: the one to promote.
+        champion: the present one, if there is one.
+        reason: theirs, for others to read.
+        download: fetches the version's files into a folder.
+
+    Raises:
+        RegistryError: its files can't be fetched, or this commit's code can't ask it.
+        UntrustedModelError: it isn't the file that was registered.
+    """
+    from . import evaluate, model, stages
+    from .gate import Decision
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = download(version, Path(folder))
+        model.load(files, version.sha256)
         card = stages.read_json(files / model.CARD_FILE)
-    if card["features"] != list(FEATURES):
-        # Nothing in this commit can ask it either: to keep it would keep nothing in use.
-        gone = f"the champion, version {champion.version}, was trained on other columns and gives way"
-        reason = f"{decision.reason}; {gone}"
-        return replace(decision, reason=reason)
-    duel = _duel(models, prepared, present, card["origin"])
-    if isinstance(duel, str):
-        reason = f"can't be compared with the champion, version {champion.version}: {duel}"
-        return replace(decision, promoted=False, reason=reason)
-    return gate.decide(gate.scores(metrics, duel), params.gate.tolerance)
+    if not model.has_same_columns(card):
+        commit = version.commit or "COMMIT"
+        raise RegistryError(
+            f"version {version.version} of {PROJECT} was trained on other columns than schema.py names",
+            f"promote it, and serve it, with the code that trained it: git checkout {commit}",
+        )
+    metric = evaluate.primary(len(card["classes"]))
+    kinds = ("", "baseline_", "constant_")
+    own, *others = (version.metrics.get(kind + metric, math.nan) for kind in kinds)
+    same = champion is not None and champion.version == version.version
+    place = "" if champion is None else f", in place of version {champion.version}"
+    said = f"by hand{place}, by {_who()}: {' '.join(reason.split()) or 'no reason given'}"
+    if version.promoted is False:
+        said += f" (the gate had refused it: {version.reason})"
+    return Decision(
+        promoted=not same,
+        reason="it is the champion already" if same else said,
+        metric=metric,
+        candidate=own,
+        champion=None,
+        baseline=max(others),
+        version=version.version,
+        unchanged=same,
+    )
 
 
 def repeated(decision: Decision, champion: ModelVersion | None) -> Decision:
@@ -157,7 +211,8 @@ def repeated(decision: Decision, champion: ModelVersion | None) -> Decision:
     elif champion is not None and champion.version == decision.version:
         state = "it is the champion"
     else:
-        state = "it was promoted before and isn't the champion any more: rollback is what goes back to it"
+        again = f"make promote VERSION={decision.version}"
+        state = f"it was champion before; to make it that again: {again}"
     reason = f"this training gave the very same model, byte for byte, and {state}"
     return replace(decision, promoted=False, unchanged=True, reason=reason)
 
@@ -171,22 +226,46 @@ def unsettled(version: str) -> RegistryError:
     )
 
 
-def _duel(models: Path, prepared: Path, champion: Pipeline, origin: Mapping[str, Any]) -> Duel | str:
-    """Measure the new model and the champion on the test rows that the champion wasn't trained on.
+def overtaken(what: str) -> RegistryError:
+    """Return the error for a champion that changed while a person put another in its place."""
+    return RegistryError(
+        f"the champion of {PROJECT} changed while {what}",
+        "look at it, and do it again if it has to be: make versions",
+    )
 
-    Returns:
-        The result, or in words why there is none.
+
+def unknown(number: str) -> RegistryError:
+    """Return the error for a version that isn't there."""
+    return RegistryError(f"{PROJECT} has no version {number!r}", "these are listed by: make versions")
+
+
+def nothing_to_roll_back(champion: str = "") -> RegistryError:
+    """Return the error for a champion that none came before, or for none at all."""
+    if not champion:
+        return RegistryError(f"{PROJECT} has no champion", "train and register a model first: make train")
+    return RegistryError(
+        f"version {champion} of {PROJECT} is the first champion: none came before",
+        "to put another in its place: make promote VERSION=number",
+    )
+
+
+def pushed(before: str, champion: str) -> str:
+    """Add the champion that a version takes the place of to those of its earlier promotions.
+
+    A version can become champion more than once, and each rollback undoes the last time.
     """
-    import pandas as pd
+    return ",".join(filter(None, (champion, before)))
 
-    from . import data, evaluate, model, stages
-    from .gate import Duel
 
-    test = pd.read_parquet(prepared / "test.parquet")
-    rows = data.unseen(test, origin)
-    if len(rows) < len(test) * MIN_UNSEEN or (
-        TASK == "classification" and rows[TARGET].nunique() < MIN_CLASSES
-    ):
-        return f"only {len(rows)} of {len(test)} test rows are new to it, too few to judge; add newer data"
-    candidate = model.load(models / stages.MODEL)
-    return Duel(*evaluate.compare(candidate, champion, rows), rows=len(rows))
+def popped(before: str) -> tuple[str, str]:
+    """Return the champion that a version took the place of last, and those of its earlier promotions."""
+    last, _, earlier = before.partition(",")
+    return last, earlier
+
+
+def _who() -> str:
+    """Return who runs this: as Git knows them, else as the system does."""
+    try:
+        return git.author() or getpass.getuser()
+    except (KeyError, OSError):
+        return "someone unknown"

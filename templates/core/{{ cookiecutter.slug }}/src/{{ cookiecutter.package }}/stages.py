@@ -6,14 +6,12 @@ DVC (`dvc.yaml`) and the Kubeflow pipeline call these same functions, which is w
 from __future__ import annotations
 
 import json
-import resource
-import sys
-import time
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import cards, cross_validation, data, evaluate, model, plots, validation
+from . import cards, costs, cross_validation, data, evaluate, model, plots, validation
 from .errors import DataError
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
 REFERENCE_ROWS = 5_000
 TRAINING = "training.json"
+TUNING = "tuning.json"
 CROSS_VALIDATION = "cross_validation.json"
 MODEL = "model"
 BASELINE = "baseline"
@@ -73,25 +72,20 @@ def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
     `reference.parquet`: training rows to compare live data with.
 
     Returns:
-        The content of `training.json`: `seconds`, `cpu_seconds` and `peak_memory_mb` of fitting the model,
-        and `cross_validation_seconds`.
+        The content of `training.json`: `seconds` and `cpu_seconds` of all of it, `peak_memory_mb`, and the
+        seconds of each part: `model_seconds`, `baseline_seconds`, `cross_validation_cpu_seconds`, ...
 
     Raises:
         DataError: there are too few training rows.
     """
-    from dataclasses import replace
-
     rows = pd.read_parquet(prepared / "train.parquet")
     split = read_json(prepared / "split.json")
     model.build(params.model, len(rows))  # imports the libraries: the clock is to show the training alone
-    started, cpu = time.perf_counter(), time.process_time()
-    fitted = model.fit(params.model, rows)
-    cost = {
-        "seconds": round(time.perf_counter() - started, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3),
-        "peak_memory_mb": round(_peak_memory_mb(), 1),
-    }
-    baseline = model.fit(replace(params.model, kind="linear"), rows)
+    parts: dict[str, float] = {}
+    with costs.timed(parts, "model"):
+        fitted = model.fit(params.model, rows)
+    with costs.timed(parts, "baseline"):
+        baseline = model.fit(replace(params.model, kind="linear"), rows)
     about = {
         "rows": len(rows),
         "data_version": split["data_version"],
@@ -101,18 +95,22 @@ def train(prepared: Path, models: Path, params: Params) -> dict[str, float]:
     model.save(baseline, models / BASELINE, **about)
     reference = rows.sample(n=min(len(rows), REFERENCE_ROWS), random_state=params.split.seed).sort_index()
     reference.to_parquet(models / MODEL / "reference.parquet", index=False)
-    started = time.perf_counter()
-    _write_json(models / CROSS_VALIDATION, cross_validation.run(rows, params))
-    cost["cross_validation_seconds"] = round(time.perf_counter() - started, 3)
+    with costs.timed(parts, "cross_validation"):
+        found = cross_validation.run(rows, params)
+    _write_json(models / CROSS_VALIDATION, found)
+    cost = costs.summed(parts)
     _write_json(models / TRAINING, cost)
     return cost
 
 
-def tune(prepared: Path, params: Params, candidates: int) -> Tuned:
+def tune(prepared: Path, reports: Path, params: Params, candidates: int) -> Tuned:
     """Search for better model parameters with the training rows alone.
+
+    `tuning.json` under `reports` says what it cost: a training with what was found counts it in.
 
     Args:
         prepared: what `prepare` wrote.
+        reports: where to write.
         params: the present parameters.
         candidates: how many to try, 2 or more.
 
@@ -124,45 +122,61 @@ def tune(prepared: Path, params: Params, candidates: int) -> Tuned:
     path = prepared / "train.parquet"
     if not path.exists():
         raise DataError(f"{path} doesn't exist", "prepare the data: make train")
-    return tuning.search(pd.read_parquet(path), params, candidates)
+    cost: dict[str, float] = {}
+    with costs.timed(cost, "tuning"):
+        found = tuning.search(pd.read_parquet(path), params, candidates)
+    version = read_json(prepared / "split.json")["data_version"]
+    _write_json(reports / TUNING, cost | {"data_version": version, "model": asdict(found.params)})
+    return found
 
 
 def evaluation(prepared: Path, models: Path, metrics: Path, reports: Path, params: Params) -> dict[str, Any]:
     """Measure model and baseline on the test rows.
 
-    Writes the metrics file, and under `reports`: `model_card.md`, and in `evaluation` the tables behind the
-    plots of `dvc.yaml`.
+    Writes the metrics file, and under `reports`: `model_card.md`, `training.json` with the cost of everything
+    so far, and in `evaluation` the tables behind the plots of `dvc.yaml`.
 
     Returns: The content of the metrics file: `metric` (the one that decides), the metrics of `model`,
-        `baseline` (linear) and `constant`, the `noise` between model and baseline on the test rows, what the
-        `cross_validation` of the training rows found, `rows` and `data_version`.
+        `baseline` (linear) and `constant`, the `noise` of the model's lead over these two on the test rows,
+        what the `cross_validation` of the training rows found, `rows` and `data_version`.
     """
     test = pd.read_parquet(prepared / "test.parquet")
     fitted, baseline = model.load(models / MODEL), model.load(models / BASELINE)
     crossed = read_json(models / CROSS_VALIDATION)
     train = pd.read_parquet(prepared / "train.parquet")
-    found = {
-        "metric": evaluate.primary(len(getattr(fitted, "classes_", ()))),
-        "model": evaluate.metrics(fitted, test),
-        "baseline": evaluate.metrics(baseline, test),
-        "constant": evaluate.constant(train, test),
-        "noise": evaluate.noise(fitted, baseline, test, params.split.seed),
-        "cross_validation": {key: value for key, value in crossed.items() if key != "each"},
-    } | read_json(prepared / "split.json")
-    tables = {
-        "importance": evaluate.importance(fitted, test, params.split.seed),
-        "predictions": evaluate.predictions(fitted, test),
-        **plots.tables(fitted, train, test),
-    }
+    split = read_json(prepared / "split.json")
+    cost = read_json(models / TRAINING)
+    with costs.timed(cost, "evaluation"):
+        found = {
+            "metric": evaluate.primary(len(getattr(fitted, "classes_", ()))),
+            "model": evaluate.metrics(fitted, test),
+            "baseline": evaluate.metrics(baseline, test),
+            "constant": evaluate.constant(fitted, train, test),
+            "noise": {
+                "baseline": evaluate.noise(fitted, baseline, test, params.split.seed),
+                "constant": evaluate.noise(fitted, None, test, params.split.seed),
+            },
+            "cross_validation": {key: value for key, value in crossed.items() if key != "each"},
+        } | split
+        tables = {
+            "importance": evaluate.importance(fitted, test, params.split.seed),
+            "predictions": evaluate.predictions(fitted, test),
+            **plots.tables(fitted, train, test),
+        }
     folder = reports / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
+    if (reports / TUNING).exists():
+        cost |= costs.of_tuning(read_json(reports / TUNING), split["data_version"], params)
+    cost = costs.summed(cost)
+    _write_json(reports / TRAINING, cost)
     card = cards.model(
         found,
         read_json(models / MODEL / model.CARD_FILE),
-        params.flat(),
-        cost=read_json(models / TRAINING),
+        # The gate's parameters have no part in what the model is.
+        {name: value for name, value in params.flat().items() if not name.startswith("gate.")},
+        cost=cost,
         folds=crossed.get("each", []),
         tables=tables,
     )
@@ -182,11 +196,6 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path} can't be read: {error}", "run the stages in order: make train") from error
     return content
-
-
-def _peak_memory_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
 from scipy.stats import loguniform, uniform
 from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - unlocks the next import
@@ -108,6 +109,8 @@ def search(rows: pd.DataFrame, params: Params, candidates: int) -> Tuned:
         n_jobs=JOBS,
     )
     halving.fit(searched, searched[TARGET].to_numpy())
+    # The processes would wait for more work; what they cost is known when they have ended.
+    get_reusable_executor().shutdown(wait=True)
     chosen = ModelParams(**halving.best_params_)
     present, best = (model.fit(found, searched) for found in (params.model, chosen))
     return Tuned(

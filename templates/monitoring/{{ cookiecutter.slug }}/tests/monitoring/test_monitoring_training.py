@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from {{ cookiecutter.package }} import config, data, intake, registry, sources
+from {{ cookiecutter.package }} import config, data, intake, registry, remote, sources
 from {{ cookiecutter.package }}.errors import RegistryError
 from {{ cookiecutter.package }}.monitoring import training
 from {{ cookiecutter.package }}.monitoring.retrain import NOTHING_NEW
@@ -94,7 +94,7 @@ def log(rows, write_log, options):
 @pytest.fixture
 def retrain(log, monkeypatch):
     """A retraining: of data/raw, or of what was published last, and of the labelled predictions."""
-    monkeypatch.setattr(intake, "_dvc", lambda *_: None)
+    monkeypatch.setattr(remote, "dvc", lambda *_: None)
     return lambda: training.run(log)
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from kfp import dsl
 
-from {{ cookiecutter.package }} import config, data, stages
+from {{ cookiecutter.package }} import config, data, gate, stages
 from {{ cookiecutter.package }}.errors import ConfigError
 from {{ cookiecutter.package }}.pipelines import __main__ as program
 from {{ cookiecutter.package }}.pipelines import components, settings, store
@@ -204,9 +204,11 @@ def test_a_local_run_gives_the_metrics_of_the_stages_and_registers_the_model(tra
     code = run(*given, f"max_iter={trained.params.model.max_iter}", "tolerance=0.99")
     shown = capfd.readouterr().out
     assert code == 0, shown
-    metrics = next(Path(".kfp").glob("*/evaluate/reports/metrics.json"))
-    assert json.loads(metrics.read_text()) == json.loads((trained.folder / "metrics.json").read_text())
-    assert re.search(r"(promoted|refused): version \d+: ", shown)
+    metrics = json.loads(next(Path(".kfp").glob("*/evaluate/reports/metrics.json")).read_text())
+    assert metrics == json.loads((trained.folder / "metrics.json").read_text())
+    # A model of few trees and few rows may be no better than chance: then the registry never hears of it.
+    passed = gate.decide(gate.scores(metrics), 0.99).promoted
+    assert bool(re.search(r"promoted: version \d+: ", shown)) is passed
 
 
 def test_a_model_that_is_of_no_use_does_not_pass(trained, capsys):

@@ -2,7 +2,7 @@
 
     models/<sha256>/    a model's files, and the reports of the run that made it
     versions/7.json     what is known about version 7: written once, after its files, and never changed
-    registry.json       the champion, and what the gate decided about each version
+    registry.json       the champion, and what was decided about each version
 
 `registry.json` changes only if nobody else changed it since it was read: a decision that was made against
 another champion is made anew.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .gate import Decision
     from .storage import Storage
 
-__all__ = ["ModelVersion", "champion", "download", "find", "register", "rollback", "versions"]
+__all__ = ["ModelVersion", "champion", "download", "find", "promote", "register", "rollback", "versions"]
 
 STATE = "registry.json"
 FILES = ("model.skops", "model.json", "reference.parquet")
@@ -43,8 +43,8 @@ class _State:
 
     Attributes:
         champion: its number; empty if there is none.
-        decisions: by number, the fields of the gate's decision, `decided_at`, `champion_before` where it was
-            promoted, and `rolled_back_at`.
+        decisions: by number, the fields of the last decision, the gate's or a person's; `decided_at`;
+            `champion_before` where it was promoted: see `promotion.pushed`; and `rolled_back_at`.
         tag: of the object as it was read; None if it isn't there yet.
     """
 
@@ -55,6 +55,16 @@ class _State:
     def write(self, storage: Storage) -> bool:
         content = {"champion": self.champion, "decisions": self.decisions}
         return storage.write(STATE, _json(content), self.tag)
+
+    def after(self, decision: Decision) -> _State:
+        """Return what the state becomes by a decision."""
+        number = decision.version
+        entry, champion = asdict(decision) | {"decided_at": _now()}, self.champion
+        if decision.promoted:
+            before = self.decisions.get(number, {}).get("champion_before", "")
+            entry["champion_before"] = promotion.pushed(before, champion)
+            champion = number
+        return replace(self, champion=champion, decisions=self.decisions | {number: entry})
 
 
 def champion() -> ModelVersion | None:
@@ -150,18 +160,32 @@ def register(
         decision = replace(decision, version=number)
         if decided is not None and not decision.promoted:
             return promotion.repeated(decision, present)
-        entry = asdict(decision) | {"decided_at": _now()}
-        if decision.promoted:
-            entry["champion_before"] = state.champion
-        now = replace(
-            state,
-            champion=number if decision.promoted else state.champion,
-            decisions=state.decisions | {number: entry},
-        )
-        if now.write(storage):
+        if state.after(decision).write(storage):
             return decision
         state = _state(storage)
     raise promotion.unsettled(number)
+
+
+def promote(number: str, reason: str) -> Decision:
+    """Make a version the champion by hand, whatever the gate said about it.
+
+    Args:
+        number: of the version.
+        reason: for others to read.
+
+    Raises:
+        RegistryError: there is no such version, it can't be used here, or the registry changed meanwhile.
+        UntrustedModelError: it isn't the file that was registered.
+    """
+    storage = open_storage()
+    state = _state(storage)
+    if number not in map(str, _numbers(storage)):
+        raise promotion.unknown(number)
+    version, present = _version(storage, number, state), _champion(storage, state)
+    decision = promotion.by_hand(version, present, reason, download)
+    if not decision.unchanged and not state.after(decision).write(storage):
+        raise promotion.overtaken(f"version {number} was promoted")
+    return decision
 
 
 def rollback() -> ModelVersion:
@@ -174,17 +198,15 @@ def rollback() -> ModelVersion:
     state = _state(storage)
     number = state.champion
     if not number:
-        raise RegistryError(f"{PROJECT} has no champion", "train and register a model first: make train")
-    before = state.decisions[number].get("champion_before")
+        raise promotion.nothing_to_roll_back()
+    entry = state.decisions[number]
+    before, earlier = promotion.popped(entry.get("champion_before", ""))
     if not before:
-        raise RegistryError(f"version {number} of {PROJECT} is the first champion: none came before")
+        raise promotion.nothing_to_roll_back(number)
     target = _version(storage, before, state)
-    entry = state.decisions[number] | {"rolled_back_at": _now()}
+    entry = entry | {"champion_before": earlier, "rolled_back_at": _now()}
     if not replace(state, champion=before, decisions=state.decisions | {number: entry}).write(storage):
-        raise RegistryError(
-            f"the registry of {PROJECT} changed while version {number} was rolled back",
-            "look at it, and roll back again if it has to be: make versions",
-        )
+        raise promotion.overtaken(f"version {number} was rolled back")
     return target
 
 
@@ -210,7 +232,7 @@ def _add(
         run_id=uuid.uuid4().hex,
         sha256=card["sha256"],
         data_version=card["data_version"],
-        metrics=promotion.figures(metrics, stages.read_json(models / stages.TRAINING)),
+        metrics=promotion.figures(metrics, stages.read_json(reports / stages.TRAINING)),
         params={name: str(value) for name, value in params.flat().items()},
         commit=git.commit(),
         changed=git.changed(),
@@ -248,7 +270,13 @@ def _version(storage: Storage, number: str, state: _State) -> ModelVersion:
         version = ModelVersion(**{name: value for name, value in content.items() if name in known})
     except TypeError as error:
         raise RegistryError(f"versions/{number}.json is incomplete: {error}") from None
-    return replace(version, promoted=decision.get("promoted"), reason=decision.get("reason", ""))
+    return replace(
+        version,
+        promoted=decision.get("promoted"),
+        reason=decision.get("reason", ""),
+        behind=decision.get("behind", 0.0),
+        rolled_back=decision.get("rolled_back_at", ""),
+    )
 
 
 def _all(storage: Storage, state: _State) -> list[ModelVersion]:

@@ -2,7 +2,8 @@
 
 A version of the registered model carries what a service needs as tags: the model file's SHA-256 and the data
 version. The alias `champion` names the version in use; each version that became champion remembers the one
-before it, which is what `rollback` follows.
+before it, which is what `rollback` follows. Tags that begin with `gate` hold the last decision about it, also
+where a person made it.
 
 MLflow can't move an alias on condition. So the champion is looked up again right before the alias moves, and
 if it is another one by then, the decision is made anew.
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from .config import Params
     from .gate import Decision
 
-__all__ = ["ModelVersion", "champion", "download", "find", "register", "rollback", "versions"]
+__all__ = ["ModelVersion", "champion", "download", "find", "promote", "register", "rollback", "versions"]
 
+BEFORE = "champion_before"
+ROLLED_BACK = "rolled_back_at"
 # MLflow answers INVALID_PARAMETER_VALUE for a missing alias, RESOURCE_DOES_NOT_EXIST for a missing model.
 MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
@@ -145,6 +148,29 @@ def register(
     raise promotion.unsettled(str(stored.version))
 
 
+def promote(number: str, reason: str) -> Decision:
+    """Make a version the champion by hand, whatever the gate said about it.
+
+    Args:
+        number: of the version.
+        reason: for others to read.
+
+    Raises:
+        RegistryError: there is no such version, it can't be used here, or the champion changed meanwhile.
+        UntrustedModelError: it isn't the file that was registered.
+    """
+    version = find(number) if number.isdecimal() else None
+    if version is None:
+        raise promotion.unknown(number)
+    with tracking.connection() as client:
+        present = champion()
+        decision = promotion.by_hand(version, present, reason, download)
+        stored = client.get_model_version(PROJECT, version.version)
+        if not decision.unchanged and not _apply(client, stored, decision, present):
+            raise promotion.overtaken(f"version {number} was promoted")
+        return decision
+
+
 def rollback() -> ModelVersion:
     """Make the champion of before the champion again.
 
@@ -154,20 +180,16 @@ def rollback() -> ModelVersion:
     with tracking.connection() as client:
         stored = _champion(client)
         if stored is None:
-            raise RegistryError(f"{PROJECT} has no champion", "train and register a model first: make train")
-        before = stored.tags.get("champion_before")
+            raise promotion.nothing_to_roll_back()
+        number = str(stored.version)
+        before, earlier = promotion.popped(stored.tags.get(BEFORE, ""))
         if not before:
-            raise RegistryError(
-                f"version {stored.version} of {PROJECT} is the first champion: none came before"
-            )
+            raise promotion.nothing_to_roll_back(number)
         target = _version(client, client.get_model_version(PROJECT, before))
-        if _number(_champion(client)) != str(stored.version):
-            raise RegistryError(
-                f"the champion of {PROJECT} changed while version {stored.version} was rolled back",
-                "look at it, and roll back again if it has to be: make versions",
-            )
+        if _number(_champion(client)) != number:
+            raise promotion.overtaken(f"version {number} was rolled back")
         client.set_registered_model_alias(PROJECT, CHAMPION, before)
-        client.set_model_version_tag(PROJECT, str(stored.version), "rolled_back_at", _now())
+        _tag(client, stored, {BEFORE: earlier, ROLLED_BACK: _now()})
         return target
 
 
@@ -198,6 +220,8 @@ def _version(client: mlflow.MlflowClient, stored: StoredVersion) -> ModelVersion
         data_version=data_version,
         promoted=tags["gate"] == "promoted" if "gate" in tags else None,
         reason=tags.get("gate_reason", ""),
+        behind=float(tags.get("gate_behind", 0)),
+        rolled_back=tags.get(ROLLED_BACK, ""),
     )
 
 
@@ -243,21 +267,29 @@ def _apply(
         "gate_reason": decision.reason,
         "gate_metric": decision.metric,
         "gate_candidate": repr(decision.candidate),
+        "gate_champion": "" if decision.champion is None else repr(decision.champion),
         "gate_baseline": repr(decision.baseline),
+        "gate_behind": repr(decision.behind),
     }
-    if decision.champion is not None:
-        tags["gate_champion"] = repr(decision.champion)
     if decision.promoted:
-        if before not in {"", number}:
-            tags["champion_before"] = before
-        tags["promoted_at"] = _now()
-    for name, value in tags.items():
-        client.set_model_version_tag(PROJECT, number, name, value)
+        if before != number:
+            tags[BEFORE] = promotion.pushed(stored.tags.get(BEFORE, ""), before)
+        tags |= {"promoted_at": _now(), ROLLED_BACK: ""}
+    _tag(client, stored, tags)
     if decision.promoted:
         client.set_registered_model_alias(PROJECT, CHAMPION, number)
     # Last, because it says that the decision is complete: until then `register` decides again.
     client.set_model_version_tag(PROJECT, number, "gate", "promoted" if decision.promoted else "refused")
     return True
+
+
+def _tag(client: mlflow.MlflowClient, stored: StoredVersion, tags: Mapping[str, str]) -> None:
+    """Write tags of a version; remove those that are empty."""
+    for name, value in tags.items():
+        if value:
+            client.set_model_version_tag(PROJECT, str(stored.version), name, value)
+        elif name in stored.tags:
+            client.delete_model_version_tag(PROJECT, str(stored.version), name)
 
 
 def _decided(stored: StoredVersion) -> Decision:
@@ -272,6 +304,7 @@ def _decided(stored: StoredVersion) -> Decision:
         candidate=float(tags["gate_candidate"]),
         champion=None if champion_score is None else float(champion_score),
         baseline=float(tags["gate_baseline"]),
+        behind=float(tags.get("gate_behind", 0)),
         version=str(stored.version),
     )
 

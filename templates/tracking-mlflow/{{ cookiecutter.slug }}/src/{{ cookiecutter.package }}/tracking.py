@@ -79,7 +79,7 @@ def record(
     status = "FAILED"
     try:
         now = int(datetime.now(UTC).timestamp() * 1000)
-        figures = promotion.figures(metrics, stages.read_json(models / stages.TRAINING))
+        figures = promotion.figures(metrics, stages.read_json(reports / stages.TRAINING))
         client.log_batch(
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in figures.items()],
