@@ -63,11 +63,11 @@ def new(log: str, bucket: str) -> bool:
     # Not committed, unless somebody has asked for that; the log may hold it no more.
     if before := store.latest(opened):
         store.fetch_more(opened, before, data.RAW, COLLECTED)
+        _run("dvc", "add", "--quiet", str(data.RAW))
     found = collect(log, datetime.now(UTC) - timedelta(days=DAYS))
     print(found, flush=True)
     if found.version == committed:
         return False
-    _run("dvc", "add", "--quiet", str(data.RAW))
     _run("dvc", "push", "--quiet", RECORD)
     version = commits.recorded()
     store.publish(opened, version)

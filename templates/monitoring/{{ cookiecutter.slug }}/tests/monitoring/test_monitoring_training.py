@@ -91,10 +91,15 @@ def log(rows, write_log, options):
     return options.log
 
 
+def record():
+    """Note which version data/raw is, as DVC does."""
+    intake.RECORD.write_text(f"outs:\n- md5: {data.version(data.RAW)}\n  path: raw\n")
+
+
 @pytest.fixture
 def retrain(log, monkeypatch):
     """A retraining: of data/raw, or of what was published last, and of the labelled predictions."""
-    monkeypatch.setattr(remote, "dvc", lambda *_: None)
+    monkeypatch.setattr(remote, "dvc", lambda *_: record())
     return lambda: training.run(log)
 
 
@@ -143,7 +148,7 @@ def test_labelled_predictions_are_published_with_the_data_and_trained_on(
 
 
 def test_labelled_predictions_come_into_the_data_that_is_here(ran, retrain, raw):
-    intake.RECORD.touch()
+    record()
     assert retrain() == 0
     assert len(list(raw.glob("feedback-*.parquet"))) == 1
     assert ran.told == [["run", "--param", f"data_version={data.version(raw)}"]]
@@ -160,13 +165,13 @@ def test_where_no_store_is_known_the_server_trains_on_what_was_published(ran, re
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:1"])
 def test_a_training_that_fails_there_or_here_has_failed(ran, retrain, raw, monkeypatch, endpoint):
     monkeypatch.setenv("KFP_ENDPOINT", endpoint)
-    intake.RECORD.touch()
+    record()
     ran.code = 1
     assert retrain() == 1
 
 
 def test_with_nothing_new_no_training_starts(ran, retrain, raw, monkeypatch, capsys):
-    intake.RECORD.touch()
+    record()
     assert retrain() == 0
     ran.told.clear()
     monkeypatch.setattr(registry, "versions", lambda: [trained_on(data.version(raw))])
@@ -179,7 +184,7 @@ def test_a_registry_that_is_away_stops_no_training(ran, retrain, raw, monkeypatc
     def away():
         raise RegistryError("it is away")
 
-    intake.RECORD.touch()
+    record()
     monkeypatch.setattr(registry, "versions", away)
     assert retrain() == 0
     assert "the registry can't tell: it is away" in capsys.readouterr().out
