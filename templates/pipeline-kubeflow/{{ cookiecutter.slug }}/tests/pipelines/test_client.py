@@ -85,6 +85,12 @@ def test_a_token_is_sent_and_a_wrong_one_is_refused(kubeflow, package, monkeypat
     assert client.server().submit(package, {}) in kubeflow.runs
 
 
+def test_a_token_that_no_request_can_carry_is_refused(kubeflow, monkeypatch):
+    monkeypatch.setenv("KFP_TOKEN", "ключ")
+    with pytest.raises(ConfigError, match="copy it again"):
+        client.server()
+
+
 @pytest.mark.parametrize("variable", ["KFP_TOKEN_FILE", "KF_PIPELINES_SA_TOKEN_PATH"])
 def test_a_token_in_a_file_is_read_again_when_it_is_renewed(kubeflow, package, monkeypatch, variable):
     Path("token").write_text("first\n")

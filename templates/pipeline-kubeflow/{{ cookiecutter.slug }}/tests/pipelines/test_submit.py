@@ -93,6 +93,22 @@ def test_commit_and_data_version_can_be_insisted_on(kubeflow, pushed, capsys):
     assert len(kubeflow.runs) == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("max_iter=few", "max_iter is 'few'; it must be a whole number"),
+        ("max_iter=2.5", "max_iter is '2.5'; it must be a whole number"),
+        ("tolerance=", "tolerance is ''; it must be a number"),
+        ("register_model=perhaps", "register_model is 'perhaps'; it must be true or false"),
+        ("max_iter", "'max_iter' isn't NAME=VALUE for a parameter"),
+    ],
+)
+def test_a_parameter_of_the_wrong_kind_is_refused_at_once(kubeflow, pushed, capsys, given, said):
+    assert submit("--param", given) == 1
+    assert not kubeflow.runs
+    assert said in capsys.readouterr().err
+
+
 def test_a_schedule_says_which_code_it_runs_too(kubeflow, pushed, capsys):
     Path("params.yaml").write_text("model: {}\n")
     schedule = ["schedule", "--cron", "0 0 4 * * 1"]

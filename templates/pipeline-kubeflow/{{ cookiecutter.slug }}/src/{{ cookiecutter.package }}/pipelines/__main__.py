@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from {{ cookiecutter.package }}.errors import ConfigError, DataError, ProjectError
 from {{ cookiecutter.package }}.schema import PROJECT
 
@@ -275,11 +273,19 @@ def _arguments(given: list[str]) -> dict[str, Any]:
         name, found, value = item.partition("=")
         if not found or name not in known:
             raise ConfigError(f"{item!r} isn't NAME=VALUE for a parameter", f"known are: {', '.join(known)}")
+        convert, kind = _KINDS.get(known[name].type, (str, "a text"))
         try:
-            arguments[name] = yaml.safe_load(value) if known[name].type != "STRING" else value
-        except yaml.YAMLError:
-            raise ConfigError(f"{item!r} holds no value") from None
+            arguments[name] = convert(value)
+        except (ValueError, KeyError):
+            raise ConfigError(f"{name} is {value!r}; it must be {kind}") from None
     return arguments
+
+
+_KINDS: dict[str, tuple[Callable[[str], Any], str]] = {  # by kfp's name of a parameter's type
+    "Integer": (int, "a whole number"),
+    "Float": (float, "a number"),
+    "Boolean": ({"true": True, "false": False}.__getitem__, "true or false"),
+}
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ def connect() -> Client:
     if authority := os.environ.get("KFP_CA_FILE"):
         configuration.ssl_ca_cert = _file("KFP_CA_FILE", authority)
     if token := os.environ.get("KFP_TOKEN"):
+        if not token.strip().isascii() or not token.strip().isprintable():
+            raise ConfigError("KFP_TOKEN holds characters that no token has", "copy it again")
         _identify(configuration, token)
     elif path := _token_file():
         from kfp.client import ServiceAccountTokenVolumeCredentials
