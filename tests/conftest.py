@@ -124,7 +124,7 @@ def run(command, cwd, env=None, timeout=600):
 
 
 # The last one would have each of a project's many processes compile its libraries anew.
-_OF_OTHERS = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE"}
+_OF_OTHERS = {"ARGS", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE"}
 
 
 def clean(command, folder):

@@ -76,7 +76,7 @@ def running(made, verb, tmp_path):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(90)  # a check that is under way is finished first
 
 
 def free_port():

@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from {{ cookiecutter.package }} import __main__ as program
-from {{ cookiecutter.package }} import config, data, evaluate, gate, model, promotion, registry, sources
+from {{ cookiecutter.package }} import (
+    config,
+    data,
+    evaluate,
+    gate,
+    model,
+    promotion,
+    registry,
+    sources,
+)
 from {{ cookiecutter.package }}.errors import RegistryError, UntrustedModelError
 from {{ cookiecutter.package }}.schema import PROJECT
 
