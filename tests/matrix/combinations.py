@@ -10,6 +10,7 @@ from seedbed import creation
 from seedbed import spec as specs
 
 EXAMPLES = {"classification": "penguins", "regression": "penguin-mass"}
+LICENSE = "project.license"
 # Answered with any text, not with one of a few.
 OPEN = {"name", "description", "branch", "registry", "repository", "repository_ids"}
 
@@ -33,7 +34,10 @@ def every():
 def covering():
     """Few combinations in which every two values of two choices still meet."""
     given = dict(sorted(axes().items(), key=lambda axis: -len(axis[1])))  # the longest first: it needs fewer rows so
-    return [dict(zip(given, values, strict=True)) for values in AllPairs(list(given.values()))]
+    licenses = itertools.cycle(given.pop(LICENSE))  # nothing else depends on it, so that it needn't meet the others
+    return [
+        dict(zip(given, values, strict=True)) | {LICENSE: next(licenses)} for values in AllPairs(list(given.values()))
+    ]
 
 
 def label(combination):

@@ -130,8 +130,8 @@ def pytest_configure(config):
 
 
 _SETS = (
-    "In the covering set, which `make test` installs, every two values of two choices meet; `make test-matrix` installs all that "
-    "differ in what is installed or tested."
+    "In the covering set, which `make test` installs and tests, every two values of two choices meet (but for the licence); "
+    "`make test-matrix` installs, lints and tests all that differ in what is installed or tested."
 )
 
 

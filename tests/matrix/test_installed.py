@@ -1,7 +1,7 @@
 """Combinations that are installed, and judged by their own checks on the Python they were made for.
 
-`make test` takes a set in which every two values of two choices meet, `make test-matrix` all that differ in what is
-installed. What passed once on this machine, byte for byte and with the same Python, is not run again; `--matrix-again`
+`make test` takes a set in which every two values of two choices meet and leaves lint out, which it runs over every
+combination elsewhere; `make test-matrix` takes all that differ in what is installed. What passed once on this machine, byte for byte and with the same Python, is not run again; `--matrix-again`
 does.
 """
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.project
 
 # Whoever chooses these gets other files, and installs and tests the same.
 NOT_INSTALLED = ("choices.ci", "project.license")
+VERBS = {"covering": ("setup", "test"), "full": ("setup", "lint", "test")}
 
 
 def full():
@@ -48,12 +49,13 @@ def python(version):
     return None
 
 
-def proof(project, interpreter):
-    """Where it is written down that a project passed: the file's name stands for all of its bytes and the Python.
+def proof(project, interpreter, verbs):
+    """Where it is written down that a project passed: the file's name stands for all of its bytes, the Python, and the verbs.
 
     But for infra/, which is the same in all projects, and which nothing of theirs runs.
     """
-    digest = hashlib.sha256(run([interpreter, "-VV"], ROOT).stdout.encode() + platform.platform().encode())
+    machine = f"{run([interpreter, '-VV'], ROOT).stdout}{platform.platform()}{verbs}"
+    digest = hashlib.sha256(machine.encode())
     for path in sorted(path for path in project.rglob("*") if path.is_file()):
         name, content = path.relative_to(project).as_posix(), path.read_bytes()
         if not name.startswith("infra/"):
@@ -65,10 +67,11 @@ def test_it_installs_and_passes_its_own_checks(combination, tmp_path, checked, r
     if not (interpreter := python(combination["project.python"])):
         pytest.skip(f"Python {combination['project.python']} is not on this machine")
     project = combinations.create(combination, tmp_path / "project")
-    passed = proof(project, interpreter)
+    verbs = VERBS[request.config.getoption("--matrix")]
+    passed = proof(project, interpreter, verbs)
     if not passed.is_file() or request.config.getoption("--matrix-again"):
         env = {"SEEDBED_CACHE": str(CACHE), "UV_CACHE_DIR": str(UV_CACHE)}
-        for verb in ("setup", "lint", "test"):
+        for verb in verbs:
             done = run(["make", verb, f"PYTHON={interpreter}"], project, env=env, timeout=1200)
             assert done.returncode == 0, done.stdout[-6000:]
         passed.parent.mkdir(parents=True, exist_ok=True)
