@@ -159,7 +159,7 @@ def table(reports):
         "",
         *rows(["check", "of", "outcome", "what it looked at"], sorted(every)),
         "",
-        "## Installed, with their own lint and tests",
+        "## Installed, and judged by their own checks",
         "",
         f"{len(installed)} combinations. " + _SETS,
         "",
