@@ -26,10 +26,10 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 demo: setup ## the main job on real data, from `new` to `down`; KEEP=1 leaves it running
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed tour --into build/demo $(if $(KEEP),--keep)
 
-test: setup ## the whole test suite
+test: setup ## the whole test suite (MATRIX=each: with fewer installed combinations, as CI does)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" seedbed doctor --fix > /dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.programs
-	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --matrix covering)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest $(or $(ARGS),-n 2 --matrix $(or $(MATRIX),covering))
 
 test-image: setup ## build a generated project's images, and ask the container (ten minutes; skipped with its reason without an engine)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_IMAGES=1 python -m pytest -rs tests/e2e/test_image.py $(ARGS)

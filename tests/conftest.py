@@ -24,7 +24,7 @@ UV_CACHE = Path(os.environ.get("UV_CACHE_DIR", Path.home() / ".cache" / "uv"))
 
 
 def pytest_addoption(parser):
-    parser.addoption("--matrix", choices=("none", "covering", "full"), default="none",
+    parser.addoption("--matrix", choices=("none", "each", "covering", "full"), default="none",
                      help="which combinations of choices are installed and tested")  # fmt: skip
     parser.addoption("--matrix-again", action="store_true", help="also those that passed before with the same bytes")
     parser.addoption("--matrix-table", metavar="FILE", help="write what tests/matrix found to this page")

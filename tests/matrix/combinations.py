@@ -40,6 +40,16 @@ def covering():
     ]
 
 
+def each():
+    """The first of the covering ones until every value of every choice was there once."""
+    missing, rows = {(key, value) for key, values in axes().items() for value in values}, []
+    for row in covering():
+        if missing & row.items():
+            rows.append(row)
+            missing -= row.items()
+    return rows
+
+
 def label(combination):
     return " ".join(combination[key] for key in axes())
 

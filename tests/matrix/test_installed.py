@@ -1,7 +1,8 @@
 """Combinations that are installed, and judged by their own checks on the Python they were made for.
 
 `make test` takes a set in which every two values of two choices meet and leaves lint out, which it runs over every
-combination elsewhere; `make test-matrix` takes all that differ in what is installed. What passed once on this machine, byte for byte and with the same Python, is not run again; `--matrix-again`
+combination elsewhere; CI one in which every value of a choice is there once; `make test-matrix` all that differ in what is
+installed. What passed once on this machine, byte for byte and with the same Python, is not run again; `--matrix-again`
 does.
 """
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.project
 
 # Whoever chooses these gets other files, and installs and tests the same.
 NOT_INSTALLED = ("choices.ci", "project.license")
-VERBS = {"covering": ("setup", "test"), "full": ("setup", "lint", "test")}
+VERBS = {"each": ("setup", "test"), "covering": ("setup", "test"), "full": ("setup", "lint", "test")}
 
 
 def full():
@@ -34,9 +35,8 @@ def pytest_generate_tests(metafunc):
         reason = "a minute or two for each combination: `make test` installs them"
         metafunc.parametrize("combination", [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["none"])
     else:
-        metafunc.parametrize(
-            "combination", combinations.covering() if which == "covering" else full(), ids=combinations.label
-        )
+        rows = {"each": combinations.each, "covering": combinations.covering, "full": full}[which]()
+        metafunc.parametrize("combination", rows, ids=combinations.label)
 
 
 def python(version):
