@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from {{ cookiecutter.package }} import config, data, intake, registry, remote, sources
+from {{ cookiecutter.package }} import config, data, intake, registry, {% if cookiecutter.serving != "none" %}remote, {% endif %}sources
 from {{ cookiecutter.package }}.errors import RegistryError
 from {{ cookiecutter.package }}.monitoring import training
 from {{ cookiecutter.package }}.monitoring.retrain import NOTHING_NEW
@@ -42,6 +42,11 @@ def trained_on(data_version):
     return ModelVersion(
         "model", "7", "run", "0", data_version, {}, params, code=sources.fingerprint(), promoted=False
     )
+
+
+def record():
+    """Note which version data/raw is, as DVC does."""
+    intake.RECORD.write_text(f"outs:\n- md5: {data.version(data.RAW)}\n  path: raw\n")
 {% if cookiecutter.serving == "none" %}
 
 @pytest.fixture
@@ -89,11 +94,6 @@ def log(rows, write_log, options):
     """A log of 20 predictions whose labels are known."""
     write_log(rows, 20, actual=TARGET)
     return options.log
-
-
-def record():
-    """Note which version data/raw is, as DVC does."""
-    intake.RECORD.write_text(f"outs:\n- md5: {data.version(data.RAW)}\n  path: raw\n")
 
 
 @pytest.fixture
