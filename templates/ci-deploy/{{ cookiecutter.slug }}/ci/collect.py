@@ -14,7 +14,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from {{ cookiecutter.package }} import data, git, intake
+from {{ cookiecutter.package }} import data, git, intake, remote
 from {{ cookiecutter.package }}.errors import DataError, ProjectError
 from {{ cookiecutter.package }}.pipelines import commits, store
 from {{ cookiecutter.package }}.serving.collect import collect
@@ -57,7 +57,7 @@ def new(log: str, bucket: str) -> bool:
         StoreError: the object store can't be reached.
     """
     # Fetched from there too, whatever remotes the project has.
-    _run("dvc", *REMOTE, f"s3://{bucket}/{store.PREFIX}")
+    _run("dvc", *REMOTE, f"s3://{bucket}/{remote.PREFIX}")
     opened = store.open_store()
     committed = intake.start()
     # Not committed, unless somebody has asked for that; the log may hold it no more.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 {%- endif %}
 
-from {{ cookiecutter.package }} import config, {% if cookiecutter.serving != "none" %}data{% else %}intake{% endif %}, promotion, registry{% if cookiecutter.serving != "none" %}, s3{% endif %}
+from {{ cookiecutter.package }} import config, {% if cookiecutter.serving != "none" %}data{% else %}intake{% endif %}, promotion, registry{% if cookiecutter.serving != "none" %}, remote, s3{% endif %}
 from {{ cookiecutter.package }}.errors import RegistryError
 from {{ cookiecutter.package }}.pipelines import settings, store
 from {{ cookiecutter.package }}.pipelines.__main__ import main as pipelines
@@ -96,7 +96,7 @@ def _upload(file: Path, listing: bytes, version: str) -> None:
     with s3.errors(f"writing data version {version}"):
         client = s3.connect()
         for md5, body in content.items():
-            client.put_object(Bucket=bucket, Key=f"{store.PREFIX}/{store.object_key(md5)}", Body=body)
+            client.put_object(Bucket=bucket, Key=f"{remote.PREFIX}/{store.object_key(md5)}", Body=body)
 {%- endif %}
 
 

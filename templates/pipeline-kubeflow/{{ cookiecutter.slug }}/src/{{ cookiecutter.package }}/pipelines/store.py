@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from {{ cookiecutter.package }} import remote
 from {{ cookiecutter.package }}.errors import StoreError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 CACHE = Path(".dvc/cache")
-PREFIX = "dvc"
 LATEST = "latest"
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds before the second attempt; doubles with each one after it
@@ -81,8 +81,7 @@ def open_store(source: str = "") -> Store:
         StoreError: the source isn't of that form.
     """
     if not source:
-        bucket = os.environ.get("DATA_BUCKET")
-        source = f"s3://{bucket}/{PREFIX}" if bucket else str(CACHE)
+        source = remote.address() if os.environ.get("DATA_BUCKET") else str(CACHE)
     if not source.startswith("s3://"):
         return Folder(Path(source))
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
