@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -103,7 +104,7 @@ def server() -> Iterator[tuple[str, str]]:
         os.environ[minio.PROGRAM_VARIABLE] = program
     name, found = ("MinIO", minio.server()) if program else ("SeaweedFS", seaweedfs.server())
     access_key, secret_key = KEYS.values()
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(dir=_in_memory()) as home:
         made = ProcessProvider().create(
             {
                 "name": "store",
@@ -126,6 +127,12 @@ def server() -> Iterator[tuple[str, str]]:
             yield name, made.outs["url"]
         finally:
             ProcessProvider().delete("store", made.outs)
+
+
+def _in_memory(needed: int = 4 << 30) -> str | None:
+    """A folder in memory if there is one with room: filling takes a quarter of the time, and no disk is measured."""
+    folder = Path("/dev/shm")  # noqa: S108 - made inside of it by tempfile
+    return str(folder) if folder.is_dir() and shutil.disk_usage(folder).free >= needed else None
 
 
 if __name__ == "__main__":
