@@ -2,6 +2,7 @@
 # ruff: noqa: ARG005, S311 - columns are made from the row's number, a seeded generator, or both
 
 import random
+from shlex import quote
 
 import pytest
 
@@ -172,6 +173,45 @@ def test_whole_numbers_that_are_codes_are_doubted(tmp_path):
     assert [doubt for doubt in doubts if "codes" in doubt] == [
         "zip holds whole numbers that may be codes, by its name: --column zip=category"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("sold", lambda n, r: f"May {r.randrange(1, 29)} 2024", "dates that are not ISO 8601 ('May "),
+        ("sold", lambda n, r: f"Sept. {r.randrange(1, 29)}", ""),
+        ("sold", lambda n, r: f"Room {r.randrange(1, 29)} 2024", ""),
+        ("sold", lambda n, r: f"202405{r.randrange(10, 29)}T000000", "dates that are not ISO 8601 ('202405"),
+        ("sold", lambda n, r: f"202405{r.randrange(10, 29)}", "dates that are not ISO 8601 (202405"),
+        ("sold", lambda n, r: f"202405{r.randrange(10, 40)}", ""),
+        ("created_at", lambda n, r: 1_700_000_000 + r.randrange(10**6), "holds seconds since 1970 (1700"),
+        ("created_at", lambda n, r: 1_700_000_000_000 + r.randrange(10**6), "holds milliseconds since 1970 (1700"),
+        ("revenue", lambda n, r: 1_700_000_000 + r.randrange(10**6), ""),
+    ],
+)
+def test_dates_of_another_form_are_no_numbers_and_no_categories(tmp_path, name, make, reason):
+    column = found(table(tmp_path, **{name: values(make)}, z=values(lambda n, r: r.random())), name)
+    assert column.role == ("left out" if reason else "feature")
+    assert reason in column.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "doubted"),
+    [
+        ("person", lambda n, r: n // 4, True),
+        ("person", lambda n, r: 1 + n // 4, True),
+        ("person", lambda n, r: 1900 + n // 4, False),
+        ("week", lambda n, r: n // 4, False),
+        ("size", lambda n, r: r.randrange(100), False),
+        ("part", lambda n, r: n // 100, False),
+        ("its size", lambda n, r: n // 4, True),
+    ],
+)
+def test_what_counts_up_over_several_rows_each_is_doubted(tmp_path, name, make, doubted):
+    data = table(tmp_path, **{name: values(make)}, z=values(lambda n, r: r.random()))
+    doubt = f"{name} counts up over rows that follow each other: if they belong together, --group {quote(name)}"
+    assert (doubt in infer(data, "y").doubts) == doubted
+    assert doubt not in infer(data, "y", group=name).doubts
 
 
 def test_the_odd_value_of_a_target_is_shown_and_how_to_read_it(tmp_path):

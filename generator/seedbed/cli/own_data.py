@@ -120,7 +120,7 @@ def show(inference: Inference, *, err: bool = False) -> None:
     counts = [sum(finding.role == role for finding in findings) for role in ("feature", "left out")]
     output.line(
         f"{inference.rows:,} rows; {inference.task} of {printable(inference.target)} "
-        f"from {counts[0]} columns, {counts[1]} left out:",
+        f"from {counts[0]} column{'s' * (counts[0] != 1)}, {counts[1]} left out:",
         bold=True,
         err=err,
     )

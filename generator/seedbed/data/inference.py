@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from shlex import quote
 from typing import Any, Literal, cast, get_args
 
 from seedbed import spec as specs
@@ -134,8 +135,13 @@ def infer(
     unsure = [profile.columns[name] for name in features if name not in kinds]
     doubts += leaks.doubtful(unsure, goal, powers, task)
     doubts += [
-        f"{column.name} holds whole numbers that may be codes, by its name: --column {column.name}=category"
+        f"{column.name} holds whole numbers that may be codes, by its name: --column {quote(column.name)}=category"
         for column in filter(suspicion.is_code, unsure)
+    ]
+    doubts += [
+        f"{column.name} counts up over rows that follow each other: "
+        f"if they belong together, --group {quote(column.name)}"
+        for column in filter(suspicion.counts_groups, [] if group else unsure)
     ]
     doubts += [
         f"{column.name} holds numbers, but also {column.odd!r}: taken for text; correct the file if that means missing"
@@ -158,12 +164,12 @@ def _apart(belongs: list[Column], time: str | None, group: str) -> list[str]:
     if group:
         doubt = (
             f"rows of one {group} are tested together, or trained on together, since they are likely alike; "
-            f"`--group ''` takes each row by itself, `--column {group}=category` makes it an input"
+            f"`--group ''` takes each row by itself, `--column {quote(group)}=category` makes it an input"
         )
     else:
         doubt = (
             f"{time} divides the rows, so rows of one {belongs[-1].name} are both trained on and tested; "
-            f"`--time '' --group {belongs[-1].name}` keeps them together instead"
+            f"`--time '' --group {quote(belongs[-1].name)}` keeps them together instead"
         )
     return [doubt]
 
@@ -203,7 +209,8 @@ def _given(column: Column, given: str) -> str:
     if kind != "category" and kind not in column.kinds:
         values = [value for value in column.sample if value is not None]
         example = column.odd if kind in {"number", "integer"} and column.odd else (values or ["nothing"])[0]
-        form = suspicion.foreign_form(column) if kind in {"number", "integer", "date"} else ""
+        forms = (suspicion.number_as_date, suspicion.foreign_form) if kind in {"number", "integer", "date"} else ()
+        form = next(filter(None, (form(column) for form in forms)), "")
         raise SpecError(
             f"data.features.{column.name}: not every value is of the kind {kind}, for example {example!r}",
             hint=f"It {form}."

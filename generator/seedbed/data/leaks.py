@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from shlex import quote
 from statistics import fmean
 
 from seedbed.data.profile import Column
@@ -83,7 +84,9 @@ def doubtful(columns: Sequence[Column], goal: Column, powers: Mapping[str, float
             why = f"has one and the same value, or none, wherever {goal.name} is {label}, and others elsewhere"
         else:
             continue
-        found.append(f"{column.name} {why}; if it and others are known only afterwards: --column {column.name}=drop")
+        found.append(
+            f"{column.name} {why}; if it and others are known only afterwards: --column {quote(column.name)}=drop"
+        )
     return found
 
 

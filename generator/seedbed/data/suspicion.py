@@ -22,7 +22,14 @@ _CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
 _TIME_NAME = re.compile(
     r"time|date|stamp|day|month|week|created|updated|scheduled|occurred|recorded|\bts\b|_at$", re.IGNORECASE
 )
-_FOREIGN_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}\b")
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_FOREIGN_DATE = re.compile(
+    r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{1,2}[ -][a-z]{3,9}[ -]\d{2,4}\b|\d{8}T\d{4,6}"
+    rf"|(?:[a-z]{{3,9}},? )?{_MONTH}\.? \d{{1,2}}(?:,? \d{{1,2}}:\d{{2}}(?::\d{{2}})?)?,? \d{{4}}\b",
+    re.IGNORECASE,
+)
+_COMPACT_DATE = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_EPOCH = re.compile(r"[1-3]\d{9}(\d{3})?")  # seconds, or milliseconds, from 2001 on
 # Of the names above, those that say what a row is about and not only which row it is.
 _ENTITY_NAME = re.compile(r"(^|[_\W])(id|ids|uuid|guid)$", re.IGNORECASE)
 _CODE_NAME = re.compile(
@@ -30,6 +37,7 @@ _CODE_NAME = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_GROUPS = 20  # with fewer, one side of a split may get none
+_LARGEST_GROUP = 20  # rows on average of what counts up; with more, a file is rather sorted by an amount
 _HELD_BACK = 0.2  # what the generated project holds back by default
 _FEWEST_TIMES = 10
 
@@ -49,6 +57,19 @@ def is_group(column: Column) -> bool:
     """Whether a column says what rows belong to, by its name, and several rows belong to the same."""
     named = _ENTITY_NAME.search(column.name) or _CAMEL_ID.search(column.name)
     return bool(named) and _FEWEST_GROUPS <= different(column) < sum(value is not None for value in column.sample)
+
+
+def counts_groups(column: Column) -> bool:
+    """Whether whole numbers count up from 0 or 1 over rows that follow each other, several of which have the same."""
+    if "integer" not in column.kinds or _TIME_NAME.search(column.name) or len(column.sample) < column.rows:
+        return False
+    values = [int(value) for value in column.sample if value is not None]
+    if len(values) < column.rows or not values or values[0] not in {0, 1}:
+        return False
+    steps = {other - one for one, other in pairwise(values)}
+    return (
+        steps == {0, 1} and max(_FEWEST_GROUPS, len(values) // _LARGEST_GROUP) <= different(column) <= len(values) // 2
+    )
 
 
 def is_code(column: Column) -> bool:
@@ -73,7 +94,7 @@ def _is_constant(column: Column) -> str:
 
 def _tells_rows_apart(column: Column) -> str:
     if column.kinds & {"number", "boolean"}:
-        return is_counter(column)
+        return number_as_date(column) or is_counter(column)
     if "date" in column.kinds:
         return ""
     return foreign_form(column) or is_text(column) or is_identifier(column)
@@ -159,6 +180,20 @@ def foreign_form(column: Column) -> str:
     if values and all(_FOREIGN_DATE.match(value) for value in values):
         return f"holds dates that are not ISO 8601 ({_short(values[0])}): write them as 2024-05-31"
     return numbers.foreign_form(values)
+
+
+def number_as_date(column: Column) -> str:
+    """Which form of dates whole numbers have by the looks, and what to do; empty when they are none."""
+    values = [value for value in column.sample if value is not None]
+    if "integer" not in column.kinds or len(values) < _ENOUGH:
+        return ""
+    if all(_COMPACT_DATE.fullmatch(value) for value in values):
+        return f"holds dates that are not ISO 8601 ({values[0]}): write them as 2024-05-31"
+    times = [_EPOCH.fullmatch(value) for value in values] if _TIME_NAME.search(column.name) else []
+    if times and all(times):
+        unit = "milliseconds" if times[0] and times[0][1] else "seconds"
+        return f"holds {unit} since 1970 ({values[0]}): write them as 2024-05-31 14:00:00"
+    return ""
 
 
 def _short(text: str) -> str:
