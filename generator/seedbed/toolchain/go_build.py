@@ -93,13 +93,18 @@ def run(command: list[str], folder: Path, what: str) -> str:
     """Run a command of Go, without the person's own settings of it; gives what it prints.
 
     Raises:
-        ToolMissingError: it failed; the message begins with `what`, and ends with its last words.
+        ToolMissingError: it failed, or took too long; the message begins with `what`, and ends with its last words.
     """
     environment = {**os.environ, "GOWORK": "off", "CGO_ENABLED": "0"}
     environment.pop("GOFLAGS", None)
-    result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False
-    )
+    try:
+        result = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolMissingError(
+            f"{what}: not done after {_TIMEOUT / 60:.0f} minutes; again, it goes on where it stopped"
+        ) from None
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if not line.startswith("go: downloading")]
         raise ToolMissingError(f"{what}: " + " ".join(lines[-5:]))
