@@ -57,6 +57,13 @@ def open_log(folder, **bounds):
     return log
 
 
+def appear(folder, number):
+    """Have a whole file there at once: an empty one is taken for what a dead process left."""
+    made = folder / "made"
+    made.write_text(json.dumps({"n": number}) + "\n")
+    made.rename(folder / f"predictions-{number}.jsonl")
+
+
 def test_a_file_is_sent_when_its_time_is_up(tmp_path, store, sending, wait_until):
     log = open_log(tmp_path, file_seconds=0.1)
     for number in range(3):
@@ -99,7 +106,7 @@ def test_no_failure_ends_the_sending_and_each_is_counted(
 
     with monkeypatch.context() as patched:
         patched.setattr(store, "put", fail)
-        (tmp_path / "predictions-1.jsonl").write_text('{"n": 1}\n')
+        appear(tmp_path, 1)
         wait_until(lambda: len(failures) > 1)
     wait_until(lambda: store.numbers() == [1])
 
@@ -114,7 +121,7 @@ def test_one_file_that_can_not_be_sent_holds_up_no_other(tmp_path, store, sendin
 
     store.put = fail_once
     for number in (1, 2):
-        (tmp_path / f"predictions-{number}.jsonl").write_text(f'{{ '{{"n": {number}}}' }}\n')
+        appear(tmp_path, number)
     wait_until(lambda: store.numbers() == [2] and failures)
     store.put = put
 
@@ -125,10 +132,10 @@ def test_a_file_that_somebody_took_away_is_no_failure(tmp_path, store, sending, 
         raise FileNotFoundError(file)
 
     put, store.put = store.put, gone
-    (tmp_path / "predictions-1.jsonl").write_text('{"n": 1}\n')
+    appear(tmp_path, 1)
     wait_until(lambda: not list(tmp_path.iterdir()))
     store.put = put
-    (tmp_path / "predictions-2.jsonl").write_text('{"n": 2}\n')
+    appear(tmp_path, 2)
     wait_until(lambda: store.numbers() == [2])
     assert failures == []
 
@@ -151,7 +158,7 @@ def test_what_a_killed_process_left_is_sent_but_not_what_another_one_writes(
         try:
             assert other.stdout is not None
             assert other.stdout.readline() == "written\n"
-            (tmp_path / "predictions-2.jsonl").write_text('{"n": 2}\n')
+            appear(tmp_path, 2)
             wait_until(lambda: store.numbers() == [2])
             # A log of our own, too, leaves it alone, however full the folder is.
             log = open_log(tmp_path, file_bytes=5, files=2)
