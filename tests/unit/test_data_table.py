@@ -180,6 +180,17 @@ def test_an_empty_parquet_file_and_an_unknown_encoding_are_refused(tmp_path):
         open_table(write(tmp_path / "x.csv", "a,b\n1,2\n"), "klingon")
 
 
+def test_a_missing_file_has_a_hint(tmp_path):
+    write(tmp_path / "flights.csv", "a,b\n1,2\n")
+    for source, hint in (
+        ("flight.csv", f"Is it {tmp_path / 'flights.csv'}?"),
+        ("x/flights.csv", "A relative path starts"),
+    ):
+        with pytest.raises(SpecError) as error, local_file(source, tmp_path):
+            pass
+        assert error.value.hint.startswith(hint)
+
+
 def test_a_path_that_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for source, message in (

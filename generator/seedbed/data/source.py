@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -47,9 +48,7 @@ def _require_readable(path: Path) -> None:
         if path.is_dir():
             raise SpecError(f"data.source: {path} is a folder, not a file", hint="Give one CSV or Parquet file.")
         if not path.exists():
-            raise SpecError(
-                f"data.source: there is no file {path}", hint="A path in a spec file is relative to that file."
-            )
+            raise SpecError(f"data.source: there is no file {path}", hint=_instead_of(path))
         if not path.is_file():
             raise SpecError(f"data.source: {path} is not a regular file", hint="Save the data to a file first.")
         with path.open("rb"):
@@ -58,6 +57,14 @@ def _require_readable(path: Path) -> None:
         raise SpecError(
             f"data.source: {path} can't be read: {error.strerror}", hint="Check its permissions."
         ) from error
+
+
+def _instead_of(missing: Path) -> str:
+    """What somebody who named a missing file may have meant."""
+    present = missing.parent.is_dir() and [path.name for path in missing.parent.iterdir() if path.is_file()]
+    if present and (close := difflib.get_close_matches(missing.name, present, n=1)):
+        return f"Is it {missing.with_name(close[0])}?"
+    return "A relative path starts from the folder of the spec file; that of --data, from the folder that you are in."
 
 
 def _fetch(url: str, folder: Path, environ: Mapping[str, str]) -> Path:
