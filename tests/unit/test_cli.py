@@ -112,6 +112,14 @@ def test_completion_completes_commands(seedbed):
     assert seedbed(env=env).out == "plain,status\nplain,state\n"
 
 
+def test_environments_are_completed_and_named_where_one_is_missing(seedbed, tmp_path):
+    project = tmp_path / "project"
+    assert seedbed("new", str(project), "--no-input").code == 0
+    env = {"_SEEDBED_COMPLETE": "bash_complete", "COMP_WORDS": "seedbed up ", "COMP_CWORD": "2"}
+    assert seedbed(env=env, cwd=project).out == "plain,dev\n"
+    assert "Missing argument 'ENV'. The project has: dev.\n" in seedbed("status", cwd=project).err
+
+
 def test_schema_is_json(seedbed):
     assert json.loads(seedbed("schema").out)["title"] == "seedbed.toml"
 

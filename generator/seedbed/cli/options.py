@@ -49,17 +49,31 @@ def skip_checks_option(function: Decorated) -> Decorated:
     )(function)
 
 
+class EnvironmentName(click.types.StringParamType):
+    """An environment of the project: completed, and listed where it is missing."""
+
+    name = "environment"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """The environments that begin so."""
+        return [CompletionItem(name) for name in _environments(ctx) if name.startswith(incomplete)]
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str | None:  # noqa: ARG002
+        """Which ones there are."""
+        names = _environments(ctx) if ctx else []
+        return f"The project has: {', '.join(names)}." if names else None
+
+
 def environment_argument(function: Decorated) -> Decorated:
     """`ENV`, completed from the project's spec."""
-    return click.argument("env", metavar="ENV", shell_complete=_complete_environment)(function)
+    return click.argument("env", metavar="ENV", type=EnvironmentName())(function)
 
 
-def _complete_environment(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _environments(ctx: click.Context) -> list[str]:
     from seedbed.environments.project import find_project
     from seedbed.errors import SeedbedError
 
     try:
-        names = find_project(ctx.params.get("project")).spec.environments
+        return list(find_project(ctx.params.get("project")).spec.environments)
     except SeedbedError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
