@@ -36,7 +36,7 @@ test-image: setup ## build a generated project's images, and ask the container (
 
 test-aws: setup ## the AWS target against the real provider and moto (needs terraform; builds the provider once, five minutes of CPU)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.aws.provider > /dev/null
-	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_AWS=1 python -m pytest -rs tests/aws $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" SEEDBED_TEST_AWS=1 python -m pytest -rs tests/aws $(or $(ARGS),-n 2)
 
 test-aws-account: setup ## an environment in a real AWS account, from `new` to `down` (cents; SEEDBED_TEST_AWS_ACCOUNT and _REGION say which)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m pytest -rs tests/e2e/test_aws_account.py -m aws_account $(ARGS)
