@@ -135,6 +135,14 @@ _SETS = (
 )
 
 
+def _why(report):
+    """The reason why a test was skipped, or the first line of why it failed."""
+    if report.skipped:
+        return str(report.longrepr[-1])
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return (crash.message if crash else report.longreprtext or "it ended early").splitlines()[0]
+
+
 def table(reports):
     every, installed = [], []
     for report in reports:
@@ -142,7 +150,7 @@ def table(reports):
         found = "; ".join(text for key, text in report.user_properties if key == "checked")
         if name == "test_it_installs_and_passes_its_own_checks":
             values = rest.rstrip("]").split(" ")
-            installed.append([*values, report.outcome, found if report.passed else str(report.longrepr[-1])])
+            installed.append([*values, report.outcome, found if report.passed else _why(report)])
         else:
             every.append([name.removeprefix("test_").replace("_", " "), rest.rstrip("]"), report.outcome, found])
     axes = {key.split(".")[1]: values for key, values in combinations.axes().items()}
