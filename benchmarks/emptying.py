@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "infra"), str(ROOT)]
 KEYS = {"AWS_ACCESS_KEY_ID": "ACCESSKEY", "AWS_SECRET_ACCESS_KEY": "s3cret-of-the-benchmark"}
 REGION = "us-east-1"
 _WRITERS, _PACKED = 8, 10_000
+_ROOM = 4 << 30  # bytes that the largest of the buckets fits into
 
 
 def ours(url: str, bucket: str) -> None:
@@ -129,10 +130,10 @@ def server() -> Iterator[tuple[str, str]]:
             ProcessProvider().delete("store", made.outs)
 
 
-def _in_memory(needed: int = 4 << 30) -> str | None:
+def _in_memory() -> str | None:
     """A folder in memory if there is one with room: filling takes a quarter of the time, and no disk is measured."""
     folder = Path("/dev/shm")  # noqa: S108 - made inside of it by tempfile
-    return str(folder) if folder.is_dir() and shutil.disk_usage(folder).free >= needed else None
+    return str(folder) if folder.is_dir() and shutil.disk_usage(folder).free >= _ROOM else None
 
 
 if __name__ == "__main__":

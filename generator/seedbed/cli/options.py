@@ -52,8 +52,6 @@ def skip_checks_option(function: Decorated) -> Decorated:
 class EnvironmentName(click.types.StringParamType):
     """An environment of the project: completed, and listed where it is missing."""
 
-    name = "environment"
-
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """The environments that begin so."""
         return [CompletionItem(name) for name in _environments(ctx) if name.startswith(incomplete)]

@@ -176,7 +176,7 @@ def _apart(belongs: list[Column], time: str | None, group: str) -> list[str]:
 
 def _mostly_numbers(column: Column) -> bool:
     """Whether a column of text is mostly numbers, of whatever form."""
-    present = [value for value in column.sample if value is not None]
+    present = column.sampled
     return sum(map(is_like_number, present)) > 0.5 * len(present)
 
 
@@ -207,10 +207,9 @@ def _given(column: Column, given: str) -> str:
     if kind not in KINDS:
         raise SpecError(f"data.features.{column.name}: {given!r} is not one of {', '.join(KINDS)}, {DROP}")
     if kind != "category" and kind not in column.kinds:
-        values = [value for value in column.sample if value is not None]
+        values = column.sampled
         example = column.odd if kind in {"number", "integer"} and column.odd else (values or ["nothing"])[0]
-        forms = (suspicion.number_as_date, suspicion.foreign_form) if kind in {"number", "integer", "date"} else ()
-        form = next(filter(None, (form(column) for form in forms)), "")
+        form = suspicion.foreign_form(column) if kind in {"number", "integer", "date"} else ""
         raise SpecError(
             f"data.features.{column.name}: not every value is of the kind {kind}, for example {example!r}",
             hint=f"It {form}."

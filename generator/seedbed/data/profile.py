@@ -56,6 +56,11 @@ class Column:
         """Number of rows with a value."""
         return self.rows - self.missing
 
+    @property
+    def sampled(self) -> list[str]:
+        """The values of the sample, without the missing ones."""
+        return [value for value in self.sample if value is not None]
+
     def add(self, values: pa.Array, plain: Callable[[pa.Array], pa.Array]) -> None:
         """Take in the next rows; `plain` makes plain numbers of the file's."""
         import pyarrow.compute as pc

@@ -61,9 +61,9 @@ def is_group(column: Column) -> bool:
 
 def counts_groups(column: Column) -> bool:
     """Whether whole numbers count up from 0 or 1 over rows that follow each other, several of which have the same."""
-    if "integer" not in column.kinds or _TIME_NAME.search(column.name) or len(column.sample) < column.rows:
+    if "integer" not in column.kinds or _TIME_NAME.search(column.name):
         return False
-    values = [int(value) for value in column.sample if value is not None]
+    values = [int(value) for value in column.sampled]
     if len(values) < column.rows or not values or values[0] not in {0, 1}:
         return False
     steps = {other - one for one, other in pairwise(values)}
@@ -104,7 +104,7 @@ def is_counter(column: Column) -> str:
     """Why a column of whole numbers is an identifier; empty when it may be an amount."""
     if "integer" not in column.kinds or _different(column) < 1:
         return ""
-    values = [int(value) for value in column.sample if value is not None]
+    values = [int(value) for value in column.sampled]
     if len(values) < _ENOUGH:
         return ""
     if _ID_NAME.search(column.name) or _CAMEL_ID.search(column.name):
@@ -126,7 +126,7 @@ def is_identifier(column: Column) -> str:
 
 def is_text(column: Column) -> str:
     """Why a column is free text; empty when it isn't."""
-    values = [value for value in column.sample if value is not None]
+    values = column.sampled
     if _different(column) < _OWN:
         return ""
     words, length = fmean(len(value.split()) for value in values), fmean(map(len, values))
@@ -170,21 +170,21 @@ def can_split(column: Column, classes: Column | None) -> bool:
 
 
 def _different(column: Column) -> float:
-    values = [value for value in column.sample if value is not None]
+    values = column.sampled
     return len(set(values)) / len(values) if len(values) >= _ENOUGH else 0.0
 
 
 def foreign_form(column: Column) -> str:
     """Which form the numbers or dates of a column have that the project doesn't read, and what to do."""
-    values = [value for value in column.sample if value is not None]
+    values = column.sampled
     if values and all(_FOREIGN_DATE.match(value) for value in values):
         return f"holds dates that are not ISO 8601 ({_short(values[0])}): write them as 2024-05-31"
-    return numbers.foreign_form(values)
+    return number_as_date(column) or numbers.foreign_form(values)
 
 
 def number_as_date(column: Column) -> str:
     """Which form of dates whole numbers have by the looks, and what to do; empty when they are none."""
-    values = [value for value in column.sample if value is not None]
+    values = column.sampled
     if "integer" not in column.kinds or len(values) < _ENOUGH:
         return ""
     if all(_COMPACT_DATE.fullmatch(value) for value in values):
