@@ -268,16 +268,17 @@ def _drawn(rows: pd.DataFrame, share: float, seed: int) -> pd.Series:
 
 
 def hashes(rows: pd.DataFrame, seed: int) -> pd.Series:
-    """Return a number from 0 to 2**64 - 1 for each row.
+    """Return a number from 0 to 2**64 - 1 for each row; another one for another seed.
 
     Rows of the same group have the same, and so have rows with the same features that belong to none.
     """
-    key = f"{seed:016d}"
-    found: pd.Series = pd.util.hash_pandas_object(rows[list(FEATURES)], index=False, hash_key=key)
+    found: pd.Series = pd.util.hash_pandas_object(rows[list(FEATURES)], index=False)
     if GROUP is not None:
-        groups = pd.util.hash_pandas_object(rows[GROUP], index=False, hash_key=key)
+        groups = pd.util.hash_pandas_object(rows[GROUP], index=False)
         found = groups.where(rows[GROUP].notna(), found)
-    return found
+    # Not by pandas' `hash_key`, which leaves numbers as they are.
+    salt = pd.util.hash_array(np.array([seed]))
+    return pd.Series(pd.util.hash_array(found.to_numpy() ^ salt), index=found.index)
 
 
 def _is_boolean(name: str) -> bool:
