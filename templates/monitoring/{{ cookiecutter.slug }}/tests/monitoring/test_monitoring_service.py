@@ -132,6 +132,27 @@ def test_a_client_that_goes_away_leaves_no_trace_and_a_failure_does(monkeypatch,
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_a_scrape_never_sees_a_part_of_a_check(registry, options, moved, write_log):
+    """A moment without drift would end an alert, or let it wait for its minutes anew."""
+    write_log(moved, 100)
+    drifted = Checker(registry, options).check()
+    metrics = Metrics()
+    metrics.checked(drifted, 0)
+    ended = threading.Event()
+
+    def check():
+        while not ended.is_set():
+            metrics.checked(drifted, 0)
+
+    checking = threading.Thread(target=check)
+    checking.start()
+    try:
+        assert all(b"drift_detected 1.0" in metrics.render() for _ in range(200))
+    finally:
+        ended.set()
+        checking.join()
+
+
 def test_a_new_champion_starts_from_nothing(registry, monitor, moved, write_log):
     write_log(moved, 100)
     monitor.check()
@@ -197,13 +218,16 @@ def test_sigterm_stops_it_with_0(tmp_path{% if cookiecutter.tracking %}, tables{
     module = "{{ cookiecutter.package }}.monitoring"
     command = [sys.executable, "-m", module, "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
-        assert found is not None
-        with urllib.request.urlopen(f"http://127.0.0.1:{found.group(1)}/healthz", timeout=10) as answer:
-            assert answer.status == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
+            assert found is not None
+            with urllib.request.urlopen(f"http://127.0.0.1:{found.group(1)}/healthz", timeout=60) as answer:
+                assert answer.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(300) == 0
+        finally:
+            process.kill()
 
 
 def test_a_receiver_checks_nothing_and_starts_what_an_alert_asks_for(tmp_path):

@@ -229,8 +229,8 @@ def _run(server: Server, host: str, run: Callable[[], None], stop: Callable[[], 
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     print(f"Monitoring on http://{host}:{server.server_address[1]}", flush=True)
     run()
+    server.shutdown()  # first, or an alert could still start a training, which nobody would stop
     server.retrainer.stop()
-    server.shutdown()
 
 
 def _options(options: argparse.Namespace) -> Options:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import prometheus_client as prometheus
@@ -21,6 +22,7 @@ class Receipts:
 
     def __init__(self) -> None:
         self.registry = prometheus.CollectorRegistry()
+        self._lock = threading.Lock()
         prometheus.ProcessCollector(registry=self.registry)
         self._alerts = prometheus.Counter(
             "monitor_alerts",
@@ -54,8 +56,9 @@ class Receipts:
         self._retrains.labels({0: "succeeded", NOTHING_NEW: "unchanged"}.get(code, "failed")).inc()
 
     def render(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
-        return prometheus.generate_latest(self.registry)
+        """Return all metrics in Prometheus's text format; of a check all or nothing."""
+        with self._lock:
+            return prometheus.generate_latest(self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> prometheus.Gauge:
         return prometheus.Gauge(name, text, labels, registry=self.registry)
@@ -122,12 +125,20 @@ class Metrics(Receipts):
 
     def checked(self, outcome: Skipped | Judged, seconds: float) -> None:
         """Take note of a check that took this long."""
-        self._checked.set_to_current_time()
-        self._duration.set(seconds)
-        self._forget()
-        if isinstance(outcome, Skipped):
-            self._checks.labels("skipped").inc()
-            return
+        with self._lock:
+            self._checked.set_to_current_time()
+            self._duration.set(seconds)
+            self._forget()
+            if isinstance(outcome, Skipped):
+                self._checks.labels("skipped").inc()
+            else:
+                self._judged(outcome)
+
+    def failed(self) -> None:
+        """Count a check that failed; what was known stays."""
+        self._checks.labels("failed").inc()
+
+    def _judged(self, outcome: Judged) -> None:
         self._checks.labels("drift" if outcome.drift else "none").inc()
         self._share.set(outcome.share)
         self._detected.set(outcome.drift)
@@ -152,10 +163,6 @@ class Metrics(Receipts):
             self._test_score.labels(measured.metric).set(measured.test_score)
             self._unknown.set(measured.unknown_labels)
             self._degraded.set(measured.degraded)
-
-    def failed(self) -> None:
-        """Count a check that failed; what was known stays."""
-        self._checks.labels("failed").inc()
 
     def _forget(self) -> None:
         """Drop what was said about a model or columns that may be gone."""
