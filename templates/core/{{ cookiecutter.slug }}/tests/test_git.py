@@ -17,6 +17,14 @@ def test_the_commit_and_whether_it_is_all(repository):
     assert git.changed()
 
 
+def test_what_git_cannot_tell_is_no_reason_to_believe_that_nothing_changed(repository):
+    Path("params.yaml").write_text("a: 1\n")
+    repository()
+    Path(".git/index").write_bytes(b"damaged")
+    assert git.commit()
+    assert git.changed()
+
+
 def test_names_and_contents(repository):
     Path("folder").mkdir()
     Path("folder/größe.json").write_bytes(b"\xff\x00")

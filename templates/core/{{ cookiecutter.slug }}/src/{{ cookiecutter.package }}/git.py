@@ -15,8 +15,9 @@ def commit() -> str:
 
 
 def changed() -> bool:
-    """Say whether anything that a training run depends on differs from the commit."""
-    return bool(_ask("status", "--porcelain", "--", ".", *(f":!{name}" for name in OUTPUTS)))
+    """Say whether anything that a training run depends on differs from the commit, or Git can't tell."""
+    found = _ask("status", "--porcelain", "--", ".", *(f":!{name}" for name in OUTPUTS))
+    return bool(resolve("HEAD") if found is None else found)
 
 
 def author() -> str:
