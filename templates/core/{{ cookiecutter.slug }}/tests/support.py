@@ -63,9 +63,16 @@ def changed(frame, column, values):
 
 def free_port():
     """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    return free_ports(1)[0]
+
+
+def free_ports(count):
+    """Return so many different ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
 
 
 @contextlib.contextmanager
@@ -74,9 +81,9 @@ def object_store(folder, bucket):
     program = shutil.which("weed")
     if program is None:
         pytest.skip("weed is not installed: it comes with the local environment's requirements")
-    port = free_port()
-    names = ("master.port", "volume.port", "filer.port")
-    ports = [f"-{name}{suffix}={free_port()}" for name in names for suffix in ("", ".grpc")]
+    names = [f"{name}.port{suffix}" for name in ("master", "volume", "filer") for suffix in ("", ".grpc")]
+    port, *others = free_ports(1 + len(names))
+    ports = [f"-{name}={other}" for name, other in zip(names, others, strict=True)]
     command = [program, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}"]
     command += [f"-bucket={bucket}", "-admin.ui=false", "-webdav=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
@@ -89,7 +96,12 @@ def object_store(folder, bucket):
         yield variables
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+            # It leaves it behind, whatever it is told.
+            Path(f"/tmp/seaweedfs-s3-{port}.sock").unlink(missing_ok=True)
 
 
 def _wait_for(bucket, variables, process, log):
@@ -107,8 +119,9 @@ def _wait_for(bucket, variables, process, log):
     )
     for _ in range(240):
         try:
-            # The server answers before its bucket is there.
-            client.head_bucket(Bucket=bucket)
+            # The server answers before its bucket is there, and before it has room for an object.
+            client.put_object(Bucket=bucket, Key="probe", Body=b"there")
+            client.delete_object(Bucket=bucket, Key="probe")
         except (BotoCoreError, ClientError):
             assert process.poll() is None, log.read_text()[-2000:]
             time.sleep(0.25)

@@ -15,7 +15,11 @@ def test_it_runs(monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(Path("ipython").absolute()))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     done = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        notebook,
+        timeout=300,
+        iopub_timeout=60,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
     ).execute()
     kinds = {output.output_type for cell in done.cells if cell.cell_type == "code" for output in cell.outputs}
     assert "error" not in kinds

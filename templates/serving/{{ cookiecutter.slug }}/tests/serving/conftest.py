@@ -173,14 +173,13 @@ def _registry(models: dict[str, tuple[Path, str]]) -> MemoryRegistry:
     return filled
 
 
-def _settings(folder: Path) -> Settings:
+def _settings(folder: Path, **others: Any) -> Settings:
     return Settings(
         prediction_log=str(folder / "predictions"),
         model_poll_seconds=0.05,
         max_rows=20,
         max_body_bytes=100_000,
-        body_timeout_seconds=0.5,
-        header_timeout_seconds=0.5,
+        **others,
     )
 
 
@@ -214,6 +213,17 @@ def client(settings: Settings, registry: MemoryRegistry) -> Iterator[Client]:
 def steady(models: dict[str, tuple[Path, str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """One running service for all tests that only ask."""
     with _serve(_settings(tmp_path_factory.mktemp("steady")), _registry(models)) as running:
+        wait_until(lambda: running.get("/readyz").status == 200)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def impatient(
+    models: dict[str, tuple[Path, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """One running service that waits for half a second only."""
+    bounds = {"body_timeout_seconds": 0.5, "header_timeout_seconds": 0.5}
+    with _serve(_settings(tmp_path_factory.mktemp("impatient"), **bounds), _registry(models)) as running:
         wait_until(lambda: running.get("/readyz").status == 200)
         yield running
 

@@ -14,7 +14,7 @@ import pytest
 from {{ cookiecutter.package }} import model
 from {{ cookiecutter.package }}.serving.service import THREADS
 
-from .wire import QUICK, ask, get, headers, read_answer
+from .wire import ask, get, headers, read_answer
 
 AT_ONCE = ("/healthz", "/readyz", "/metrics")
 
@@ -73,8 +73,8 @@ def test_beyond_the_queue_a_request_is_refused_before_its_body_is_sent(busy, rec
         held = [pool.submit(client.post, "/predict", records[0]) for _ in range(THREADS)]
         wait_until(lambda: gate.entered == THREADS)
         head = headers(Content_Length=1000, Expect="100-continue").replace(b"/predict", path.encode())
-        status, body, seconds = ask(client.port, head)
-        assert (status, seconds < QUICK) == (503, True)
+        status, body, _ = ask(client.port, head)
+        assert status == 503
         assert "too many requests" in body["detail"]
         answer = client.post(path, {})
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
@@ -141,7 +141,8 @@ def test_slow_clients_give_way_to_those_who_ask_for_health(serve, settings, regi
 
 
 def test_a_client_that_does_not_take_its_answers_is_cut_off(serve, settings, registry, wait_until):
-    with serve(settings, registry, send_buffer=4096) as client, socket.socket() as connection:
+    impatient = replace(settings, body_timeout_seconds=0.5)
+    with serve(impatient, registry, send_buffer=4096) as client, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", client.port))
         connection.sendall(get("/metrics") * 200)

@@ -11,20 +11,23 @@ import time
 import pytest
 
 from {{ cookiecutter.package }}.serving.server import listen
+from {{ cookiecutter.package }}.serving.settings import Settings
 
-from .wire import QUICK, ask, chunk, get, headers, read_answer
+from .wire import ask, chunk, get, headers, read_answer
 
 MEGABYTE = b" " * 1_000_000
+PATIENCE = Settings().body_timeout_seconds
 
 
 @pytest.fixture
 def port(steady) -> int:
+    """Return the port of a service that waits for long: no answer is due to a time that was up."""
     return steady.port
 
 
 def test_a_length_beyond_the_bound_is_refused_before_the_body(port):
-    status, body, seconds = ask(port, headers(Content_Length=10**12))
-    assert (status, seconds < QUICK) == (413, True)
+    status, body, _ = ask(port, headers(Content_Length=10**12))
+    assert status == 413
     assert "100000 bytes" in body["detail"]
 
 
@@ -51,7 +54,7 @@ def test_another_protocol_is_an_offer_that_is_not_taken(port, records, offered, 
     """As `curl --http2` makes it, in one piece and in several."""
     content = json.dumps(records[0]).encode()
     head = headers(Connection="Upgrade, HTTP2-Settings", Upgrade=offered, Content_Length=len(content))
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(head[:-20])
         time.sleep(pause)
         connection.sendall(head[-20:])
@@ -68,34 +71,31 @@ def test_a_proxy_is_what_it_is_not(port):
 
 @pytest.mark.parametrize("value", ["-1", "abc", "1, 2", "99999999999999999999999"])
 def test_a_length_that_is_no_number_is_refused(port, value):
-    status, _, seconds = ask(port, headers(Content_Length=value))
-    assert (status in {400, 413}, seconds < QUICK) == (True, True)
+    assert ask(port, headers(Content_Length=value))[0] in {400, 413}
 
 
-def test_a_body_shorter_than_announced_ends_in_a_timeout(port):
-    status, body, seconds = ask(port, headers(Content_Length=100), b"{")
+def test_a_body_shorter_than_announced_ends_in_a_timeout(impatient):
+    status, body, seconds = ask(impatient.port, headers(Content_Length=100), b"{")
     assert status == 408
     assert "0.5 seconds" in body["detail"]
-    assert 0.4 < seconds < 2
+    assert 0.4 < seconds < PATIENCE
 
 
-def test_a_body_that_trickles_in_ends_in_a_timeout(port):
-    status, _, seconds = ask(port, headers(Content_Length=100), *[b" "] * 30, pause=0.05)
-    assert (status, seconds < 3) == (408, True)
+def test_a_body_that_trickles_in_ends_in_a_timeout(impatient):
+    assert ask(impatient.port, headers(Content_Length=100), *[b" "] * 30, pause=0.05)[0] == 408
 
 
-def test_headers_that_trickle_in_end_in_a_timeout(port):
-    status, _, _ = ask(port, b"GET / HTTP/1.1\r\n", *[b"X"] * 30, pause=0.05)
-    assert status == 408
+def test_headers_that_trickle_in_end_in_a_timeout(impatient):
+    assert ask(impatient.port, b"GET / HTTP/1.1\r\n", *[b"X"] * 30, pause=0.05)[0] == 408
 
 
-def test_a_silent_connection_is_closed(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+def test_a_silent_connection_is_closed(impatient):
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=30) as connection:
         assert read_answer(connection)[0] == 408
 
 
-def test_a_second_request_on_a_connection_has_a_clock_too(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+def test_a_second_request_on_a_connection_has_a_clock_too(impatient):
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=30) as connection:
         connection.sendall(get("/healthz"))
         assert read_answer(connection)[0] == 200
         connection.sendall(b"GET /heal")
@@ -103,8 +103,7 @@ def test_a_second_request_on_a_connection_has_a_clock_too(port):
 
 
 def test_endless_headers_are_refused(port):
-    status, _, seconds = ask(port, b"GET / HTTP/1.1\r\n", *[b"X-Header: " + b"y" * 10_000 + b"\r\n"] * 20)
-    assert (status, seconds < QUICK) == (431, True)
+    assert ask(port, b"GET / HTTP/1.1\r\n", *[b"X-Header: " + b"y" * 10_000 + b"\r\n"] * 20)[0] == 431
 
 
 @pytest.mark.parametrize("line", [b"X-Header: %s", b"%s: value"])
@@ -129,7 +128,7 @@ def test_slow_clients_do_not_keep_others_out(port):
     for connection in slow:
         connection.sendall(headers(Content_Length=100) + b"{")
     status, _, seconds = ask(port, get("/healthz"))
-    assert (status, seconds < QUICK) == (200, True)
+    assert (status, seconds < PATIENCE) == (200, True)
     for connection in slow:
         connection.close()
 
@@ -141,7 +140,7 @@ def test_small_answers_are_sent_at_once():
 
 def test_a_port_in_use_is_an_error_with_a_way_out(port):
     command = [sys.executable, "-m", "{{ cookiecutter.package }}.serving", "--port", str(port)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 1
     assert "--port 0" in result.stderr
     assert "Traceback" not in result.stderr

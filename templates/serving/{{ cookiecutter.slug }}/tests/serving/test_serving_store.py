@@ -18,9 +18,9 @@ def test_a_promotion_and_a_rollback_are_followed_without_a_restart(client, regis
         registry.current = promoted
         wait_until(lambda: version(client) == promoted)  # noqa: B023, called within this turn of the loop
         assert client.post("/predict", records[0]).json()["model_version"] == promoted
-    metrics = client.get("/metrics").text
-    assert 'serving_model_info{model="model",version="1"} 1.0' in metrics
-    assert 'version="2"' not in metrics
+    # It is counted a moment after it is in use.
+    wait_until(lambda: 'version="2"' not in client.get("/metrics").text)
+    assert 'serving_model_info{model="model",version="1"} 1.0' in client.get("/metrics").text
 
 
 def test_an_outage_of_the_registry_changes_nothing_for_clients(client, registry, records, wait_until):
