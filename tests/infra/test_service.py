@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import os
 import signal
@@ -11,13 +12,21 @@ import psutil
 import pytest
 
 from mlops_platform.errors import PlatformError
-from mlops_platform.supervision import lock, marks, record, service
+from mlops_platform.supervision import lock, marks, ports, record, service
 
 
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while marks.is_live(psutil.Process(pid)) and time.monotonic() < deadline:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while marks.is_live(psutil.Process(pid)):
+            time.sleep(0.02)
+
+
+def wait_for_marked(home, count):
+    """A child is found once it has become its program."""
+    deadline = time.monotonic() + 60
+    while len(marks.find(home)) != count:
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
@@ -180,12 +189,24 @@ def test_a_requested_port_is_taken(make_service, home):
     service.remove(home, "tiny")
 
 
+def test_a_port_that_somebody_takes_before_the_process_does_costs_another_try(make_service, home, monkeypatch):
+    assign = ports.assign
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = {"http": server.getsockname()[1]}
+        found = iter([taken])
+        monkeypatch.setattr(ports, "assign", lambda *arguments: next(found, None) or assign(*arguments))
+        started = service.ensure(make_service(), {})
+    assert started.ports != taken
+    assert answers(started.ports["http"])
+    service.remove(home, "tiny")
+
+
 def test_remove_stops_children_too_and_leaves_no_file(make_service, home, tmp_path):
     socket_file = tmp_path / "left.sock"
     wanted = make_service("children", residue=[str(tmp_path / "left.sock")])
     service.ensure(wanted, {})
     socket_file.touch()
-    assert len(marks.find(home)) == 2
+    wait_for_marked(home, 2)
     service.remove(home, "tiny", wanted.residue)
     assert not marks.find(home)
     assert list(home.iterdir()) == []
@@ -194,6 +215,7 @@ def test_remove_stops_children_too_and_leaves_no_file(make_service, home, tmp_pa
 
 def test_remove_stops_children_of_a_dead_process(make_service, home):
     started = service.ensure(make_service("children"), {})
+    wait_for_marked(home, 2)
     kill(started.pid)
     assert len(marks.find(home)) == 1
     service.remove(home, "tiny")

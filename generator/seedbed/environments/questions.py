@@ -14,7 +14,7 @@ from seedbed.environments.project import Project
 from seedbed.environments.stack_config import PROGRAM, stack_config
 from seedbed.errors import InfrastructureError, SpecError
 
-_SECONDS = 60.0
+_SECONDS = 180.0
 _REFUSED = 3
 
 

@@ -55,6 +55,7 @@ def is_live(process: psutil.Process) -> bool:
 
 def find(home: Path, name: str | None = None) -> list[psutil.Process]:
     """All live processes with this mark, but for the one that asks and those it runs under."""
+    psutil.process_iter.cache_clear()  # it keeps who had a number at its last look, and takes its heir for dead
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [process for process in psutil.process_iter() if process.pid not in own and carries(process, home, name)]
 

@@ -120,7 +120,13 @@ def ensure(service: Service, previous_ports: Mapping[str, int]) -> record.Record
             with contextlib.suppress(OSError):  # not empty: it has data
                 service.folder.rmdir()
             raise
-        return _start(service, chosen)
+        try:
+            return _start(service, chosen)
+        except PlatformError:
+            if all(ports.is_free(port) for port in chosen.values()):
+                raise
+        # Somebody took one of them after it was found free.
+        return _start(service, ports.assign(service.ports, service.fixed_distances, known_ports, service.name))
 
 
 def running(home: Path, name: str) -> record.Record | None:

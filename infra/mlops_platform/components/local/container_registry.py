@@ -14,7 +14,7 @@ from mlops_platform.supervision.service import Check
 
 PROCESS = "registry"
 _CONFIGURATION = Path(__file__).with_name("registry.yml")
-_READY_SECONDS = 60
+_READY_SECONDS = 180
 
 
 @dataclass(frozen=True)

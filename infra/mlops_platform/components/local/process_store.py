@@ -15,7 +15,7 @@ from mlops_platform.supervision.service import Check
 
 REGION = "us-east-1"
 _PROCESS = "store"
-_READY_SECONDS = 60
+_READY_SECONDS = 180
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from mlops_platform.components.object_store import ObjectStore
 from mlops_platform.resources.process import Process
 from mlops_platform.supervision.service import Check
 
-_READY_SECONDS = 120
+_READY_SECONDS = 300
 
 
 class Tracking(pulumi.ComponentResource):
