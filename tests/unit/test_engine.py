@@ -37,20 +37,24 @@ def child(tmp_path):
         path.write_text(CHILD.format(log=log, patience=patience))
         path.chmod(0o755)
         process = subprocess.Popen([sys.executable, "-c", DRIVER, str(path)], stdout=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 20
-        while not log.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(log, "started")
         return process, log
 
     return make
+
+
+def wait_for(log, text):
+    deadline = time.monotonic() + 60
+    while not (log.exists() and text in log.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_the_engine_to_finish_and_waits_for_it(child, number):
     process, log = child(1)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert log.read_text() == "started\nsignal 1\n"
     assert "waiting for what has begun" in out
@@ -60,13 +64,40 @@ def test_the_first_signal_asks_the_engine_to_finish_and_waits_for_it(child, numb
 def test_the_second_signal_is_passed_on_too(child):
     process, log = child(2)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    wait_for(log, "signal 1")
     assert process.poll() is None, "must wait for the engine after one signal"
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert log.read_text() == "started\nsignal 1\nsignal 2\n"
     assert "Stopping at once" in out
+
+
+def test_a_signal_that_was_passed_on_is_not_passed_on_again_when_the_start_is_over(tmp_path, monkeypatch):
+    from seedbed.environments.engine import Engine
+    from seedbed.toolchain import PulumiCli
+
+    path, log = tmp_path / "pulumi", tmp_path / "log"
+    path.write_text(CHILD.format(log=log, patience=1))
+    path.chmod(0o755)
+    sent, send_signal = [], subprocess.Popen.send_signal
+    monkeypatch.setattr(
+        subprocess.Popen, "send_signal", lambda process, number: sent.append(number) or send_signal(process, number)
+    )
+
+    class Runs:
+        """Where a run is noted when it has been started: the moment that matters."""
+
+        def begin(self, _pid):
+            wait_for(log, "started")
+            signal.raise_signal(signal.SIGINT)
+
+        def end(self, _pid):
+            raise AssertionError("it was interrupted")
+
+    with pytest.raises(KeyboardInterrupt):
+        Engine(PulumiCli(path, "3.259.0", "PATH"), lambda _: None, Runs()).run(["up"], ".", {})
+    assert sent == [signal.SIGINT]
 
 
 def test_a_failed_command_carries_its_output(tmp_path):

@@ -82,7 +82,7 @@ class Engine(PulumiCommand):
             started.append(process)
             if self._runs:
                 self._runs.begin(process.pid)
-            if interruptions:  # by a signal that came while the child was being started
+            if interruptions and not any(interruptions):  # by a signal that came while the child was being started
                 process.send_signal(signal.SIGINT)
             texts: dict[str, list[str]] = {"stdout": [], "stderr": []}
             readers = [
@@ -107,11 +107,12 @@ class Engine(PulumiCommand):
         return result
 
     @contextlib.contextmanager
-    def _forwarding_signals(self, started: list[subprocess.Popen[str]]) -> Iterator[list[int]]:
-        seen: list[int] = []
+    def _forwarding_signals(self, started: list[subprocess.Popen[str]]) -> Iterator[list[bool]]:
+        """Pass signals on to what has been started; gives for each whether there was something to pass it on to."""
+        seen: list[bool] = []
 
-        def forward(number: int, _frame: FrameType | None) -> None:
-            seen.append(number)
+        def forward(_number: int, _frame: FrameType | None) -> None:
+            seen.append(bool(started))
             self._say(
                 "Stopping: waiting for what has begun to finish (once more: stop at once)"
                 if len(seen) == 1
