@@ -102,7 +102,7 @@ def failed_checks(checkov, folder, framework):
     command = [checkov, "--directory", folder, "--framework", framework, "--output", "json", "--compact"]
     done = subprocess.run(
         [*command, "--soft-fail", "--quiet", "--skip-download"],
-        capture_output=True, text=True, timeout=300, check=False, cwd=folder,
+        capture_output=True, text=True, timeout=900, check=False, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     report = json.loads(done.stdout)

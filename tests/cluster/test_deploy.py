@@ -12,7 +12,7 @@ from tests.unit.test_render import answers
 from seedbed import creation
 
 SECONDS = 60
-DEADLINE = 5  # seconds that the cluster waits for pods
+DEADLINE = 20  # seconds that the cluster waits for pods
 IMAGES = tuple(f"docker.io/acme/flights@sha256:{digit * 64}" for digit in "123")
 QUOTA = {
     "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full", "namespace": SERVING},

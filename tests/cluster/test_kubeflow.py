@@ -70,12 +70,12 @@ def test_everything_is_there_and_ready(up, cluster):
 
 def test_its_pods_meet_the_restricted_standard(up, cluster):
     """The namespace reports each that doesn't as a warning, where a Deployment is applied."""
-    for found in cluster.api.list("apps/v1", "Deployment", "kubeflow", LABEL):
-        cluster.api.warnings.clear()
+    api = cluster.api
+    for found in api.list("apps/v1", "Deployment", "kubeflow", LABEL):
         manifest = {key: found[key] for key in ("apiVersion", "kind", "spec")}
         metadata = {key: found["metadata"][key] for key in ("name", "namespace", "labels")}
-        cluster.api.apply({**manifest, "metadata": metadata}, force=True, dry_run=True)
-        assert cluster.api.warnings == []
+        api.apply({**manifest, "metadata": metadata}, force=True, dry_run=True)
+    assert api.warnings == []
 
 
 def test_the_same_again_changes_nothing(up):

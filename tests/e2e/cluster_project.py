@@ -94,9 +94,17 @@ def account(cluster, namespace, name, rules=()):
         subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
         api.apply({**role, "kind": "ClusterRoleBinding", "subjects": [subject], "roleRef": reference})
+        wait(lambda: _holds(api, f"{namespace}:{name}", rules[-1]))
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     return wait(lambda: api.request("POST", path, body))["status"]["token"]
+
+
+def _holds(api, subject, rule):
+    """Whether the server knows a rule: it decides by copies, which follow what was applied."""
+    resource, _, subresource = rule["resources"][0].partition("/")
+    resource = f"{resource}.{rule['apiGroups'][0]}/{subresource}"
+    return api.allows(subject, rule["verbs"][0], resource, name=rule.get("resourceNames", [""])[0])
 
 
 def remove_account(cluster, namespace, name):

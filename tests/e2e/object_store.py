@@ -24,7 +24,7 @@ def object_store(home, *buckets):
         "name": "store", "home": str(home), "command": server.command,
         "requested_ports": dict.fromkeys(server.ports, 0), "fixed_distances": server.fixed_distances,
         "environment": KEYS, "version": server.version, "ready": [vars(check) for check in server.ready],
-        "ready_seconds": 60, "residue": server.residue,
+        "ready_seconds": 180, "residue": server.residue,
     }  # fmt: skip
     outputs = ProcessProvider().create(inputs).outs
     try:

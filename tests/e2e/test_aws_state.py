@@ -273,7 +273,7 @@ def test_only_the_lock_of_a_run_of_this_very_checkout_is_broken(checkout, aws):
         [sys.executable, "-m", "seedbed", "up", "prod", "--skip-checks"], cwd=here.root,
         env={**os.environ, **here.variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not Path(here.variables["ELSEWHERE"] + "2").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)

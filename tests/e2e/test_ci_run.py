@@ -80,7 +80,7 @@ class Runner:
         return self.calls.read_text() if self.calls.exists() else ""
 
     def shell(self, script, env):
-        return run(["bash", "-eo", "pipefail", "-c", script], self.root, env={**self.env, **env}, timeout=1200)
+        return run(["bash", "-eo", "pipefail", "-c", script], self.root, env={**self.env, **env}, timeout=3600)
 
 
 def run_github(runner, file, job, event, more=None):

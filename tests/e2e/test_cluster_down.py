@@ -185,9 +185,9 @@ def test_a_stuck_finalizer_is_named_in_bounded_time_and_never_stripped(environme
     # Not one of ours, and without our label: what a person put into the namespace holds it all the same.
     stuck = {"name": "stuck", "namespace": NAMESPACE, "finalizers": [FINALIZER]}
     api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": stuck})
-    result = environment.run("down", "dev", "--yes", "--timeout", "0.2", "--json", code=7)
+    result = environment.run("down", "dev", "--yes", "--timeout", "0.5", "--json", code=7)
     error = result.json["error"]
-    assert "was not gone after 12 s, and the destruction was stopped" in error["message"]
+    assert "was not gone after 30 s, and the destruction was stopped" in error["message"]
     blockers = "\n".join(error["blockers"])
     assert f"Namespace {NAMESPACE}, deleted at" in blockers
     assert f"ConfigMap {NAMESPACE}/stuck, deleted at" in blockers

@@ -35,7 +35,10 @@ def root(made, pulumi):
 
 def runs(pid):
     """Whether a process runs; one that ended and that nobody waited for yet does not."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def ok(result):
@@ -214,8 +217,20 @@ def test_a_second_writer_is_refused(seedbed, root):
     assert "(pid " in second.err
 
 
+def wait_for_another_mlflow(home, killed):
+    """Until the engine is in the middle of starting one."""
+    deadline = time.monotonic() + 300
+    while not any(
+        "mlflow server" in command and pid != killed for pid, command in inventory.marked_processes(home).items()
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_ctrl_c_during_up_leaves_a_state_that_up_completes(seedbed, root):
-    os.kill(process(seedbed, root, "mlflow")["pid"], signal.SIGKILL)
+    home = root / ".seedbed" / "environments" / "dev"
+    killed = process(seedbed, root, "mlflow")["pid"]
+    os.kill(killed, signal.SIGKILL)
     running = subprocess.Popen(
         [sys.executable, "-m", "seedbed", "up", "dev"],
         cwd=root,
@@ -223,14 +238,13 @@ def test_ctrl_c_during_up_leaves_a_state_that_up_completes(seedbed, root):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
+    wait_for_another_mlflow(home, killed)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=180)
     assert running.returncode == 130, err
     assert not list((root / ".seedbed" / "state" / ".pulumi").glob("locks/**/*.json"))
     ok(seedbed("up", "dev", cwd=root))
     assert ok(seedbed("status", "dev", "--json", cwd=root)).json["healthy"]
-    home = root / ".seedbed" / "environments" / "dev"
     servers = [c for c in inventory.marked_processes(home).values() if "mlflow server" in c]
     assert len(servers) == 1
 
@@ -238,14 +252,12 @@ def test_ctrl_c_during_up_leaves_a_state_that_up_completes(seedbed, root):
 def test_a_killed_run_is_recovered_by_the_next(seedbed, root):
     """kill -9 of seedbed and of the engine, in the middle of starting MLflow: nothing twice, no lock that stays."""
     state, home = root / ".seedbed" / "state" / ".pulumi", root / ".seedbed" / "environments" / "dev"
-    os.kill(process(seedbed, root, "mlflow")["pid"], signal.SIGKILL)
+    killed = process(seedbed, root, "mlflow")["pid"]
+    os.kill(killed, signal.SIGKILL)
     running = psutil.Popen(
         [sys.executable, "-m", "seedbed", "up", "dev"], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
-    while not any("mlflow server" in command for command in inventory.marked_processes(home).values()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_another_mlflow(home, killed)
     engine = next(child for child in running.children(recursive=True) if child.name() == "pulumi")
     running.kill()
     engine.kill()
@@ -273,11 +285,11 @@ def test_down_asks_and_protection_holds(seedbed, root):
 
 def test_down_names_what_it_could_not_remove(seedbed, root):
     home = root / ".seedbed" / "environments" / "dev"
-    stray = subprocess.Popen(["sleep", "60"], env={**os.environ, inventory.HOME_VARIABLE: str(home)})
+    stray = subprocess.Popen(["sleep", "3600"], env={**os.environ, inventory.HOME_VARIABLE: str(home)})
     try:
         result = seedbed("down", "dev", "--yes", "--json", cwd=root)
         assert result.code == 7
-        assert result.json["error"]["leftovers"] == [f"process {stray.pid}: sleep 60"]
+        assert result.json["error"]["leftovers"] == [f"process {stray.pid}: sleep 3600"]
     finally:
         stray.kill()
         stray.wait()

@@ -164,7 +164,7 @@ def quick(loop):
     path.write_text(yaml.safe_dump(rules))
     path = loop.root / "alertmanager/alertmanager.yml"
     config = yaml.safe_load(path.read_text())
-    config["route"] |= {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "2s"}
+    config["route"] |= {"group_wait": "10s", "group_interval": "1s", "repeat_interval": "2s"}
     (webhook,) = next(one for one in config["receivers"] if one["name"] == "retraining")["webhook_configs"]
     webhook["url"] = loop.url("monitor", "/alerts")
     path.write_text(yaml.safe_dump(config))
@@ -224,8 +224,8 @@ def test_drift_ends_in_a_new_champion_that_the_service_uses(loop):
         # Rates need two looks at a counter.
         until(loop, "first scrape", lambda: loop.query('sum(serving_http_requests_total{route="/predict"}) > 0'))
         send(loop, rows[50:])
-        # Only now, so that its first look sees all predictions and labels. A look between the two would let the drift fire
-        # first: worse performance is then another alert, which may start a training of its own when the first has ended.
+        # Only now, so that its first look sees all predictions and labels, and both alerts come as one message. Worse
+        # performance that is seen later is an alert of its own, which may start another training when the first has ended.
         start_monitor(loop, stack)
 
         alert = 'ALERTS{alertname="DriftDetected", alertstate="firing"}'

@@ -5,9 +5,9 @@ import shutil
 import signal
 
 import boto3
-import psutil
 import pytest
 from tests.e2e.object_store import KEYS, object_store
+from tests.e2e.test_environment import runs
 from tests.infra import minio_program
 
 from seedbed.environments import inventory
@@ -135,4 +135,4 @@ def test_minio_through_an_environments_life(seedbed, root, tmp_path):
 
     assert "none is left" in ok(seedbed("down", "box", "--yes", cwd=root)).out
     assert not home(root, "box").exists()
-    assert not psutil.pid_exists(processes["mlflow"]["pid"])
+    assert not runs(processes["mlflow"]["pid"])

@@ -60,7 +60,9 @@ def test_a_terminated_tour_takes_everything_down(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import time\n"
         "from seedbed.tour import steps\n"
-        "def wait(tour): print('waiting', flush=True); time.sleep(60)\n"
+        "def wait(tour):\n"
+        "    print('waiting', flush=True)\n"
+        "    while True: time.sleep(0.05)\n"  # a signal between two instructions doesn't end the sleep that comes next
         "steps.STEPS = (*steps.STEPS[:4], ('Wait', wait))\n"
     )
     process = subprocess.Popen(
@@ -72,7 +74,7 @@ def test_a_terminated_tour_takes_everything_down(tmp_path):
         home = tmp_path / "tour" / "flight-delays" / ".seedbed" / "environments" / "dev"
         assert len(inventory.marked_processes(home)) >= 2
         process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 130
+        assert process.wait(300) == 130
     assert inventory.marked_processes(home) == {}
     assert not home.exists()
     assert json.loads((tmp_path / "tour" / "report.json").read_text())["error"] == "Interrupted"

@@ -29,7 +29,7 @@ def make_service(home):
     """Services that run the tiny server; the last arguments are its modes."""
     from mlops_platform.supervision.service import Check, Service
 
-    def make(*modes, port=0, environment=None, seconds=10.0, version="1", residue=()):
+    def make(*modes, port=0, environment=None, seconds=60.0, version="1", residue=()):
         return Service(
             home=home,
             name="tiny",
@@ -83,7 +83,7 @@ def store_props(servers):
                 server.access_key_variable: KEYS["access_key"],
                 server.secret_key_variable: KEYS["secret_key"],
             },
-            "version": server.version, "ready": [vars(check) for check in server.ready], "ready_seconds": 60,
+            "version": server.version, "ready": [vars(check) for check in server.ready], "ready_seconds": 180,
             "residue": server.residue,
         }  # fmt: skip
 

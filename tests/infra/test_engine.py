@@ -1,5 +1,6 @@
 """The whole local target by the real engine, as somebody with `pulumi` and a terminal would use it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -54,14 +55,14 @@ class Project:
     def run(self, *arguments):
         """The command's output; it must succeed."""
         process = self.begin(*arguments)
-        output, _ = process.communicate(timeout=180)
+        output, _ = process.communicate(timeout=600)
         assert process.returncode == 0, output
         return output
 
     def fail(self, *arguments):
         """The command's output; it must fail."""
         process = self.begin(*arguments)
-        output, _ = process.communicate(timeout=180)
+        output, _ = process.communicate(timeout=600)
         assert process.returncode != 0, output
         return output
 
@@ -88,8 +89,9 @@ class Project:
         """Name → numbers of the marked processes that lead their session."""
         found = {}
         for process in marks.find(self.home):
-            if os.getsid(process.pid) == process.pid:
-                found.setdefault(process.environ()[marks.NAME_VARIABLE], []).append(process.pid)
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):  # ended since it was found
+                if os.getsid(process.pid) == process.pid:
+                    found.setdefault(process.environ()[marks.NAME_VARIABLE], []).append(process.pid)
         return found
 
     def assert_nothing_left(self, ports):
@@ -117,14 +119,36 @@ def project(pulumi_cli, made, tmp_path):
 
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(pid) or not marks.is_live(psutil.Process(pid)))
+    wait_until(lambda: is_gone(pid))
 
 
-def wait_until(condition, seconds=60.0):
+def is_gone(pid):
+    try:
+        return not marks.is_live(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_until(condition, seconds=300.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it didn't come to that"
         time.sleep(0.05)
+
+
+def is_marked(project, pid):
+    """Whether a process has become its program: before that, it has no environment."""
+    try:
+        return bool(pid) and marks.carries(psutil.Process(pid), project.home)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def command_of(process):
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def put_through_mlflow(uri, name, content):
@@ -142,13 +166,13 @@ def begin_up_and_kill_it(project):
     assert "locked by 1 lock(s)" in refusal
     assert f"pid {engine.pid}" in refusal
     assert time.monotonic() - started < 60, "must not wait for the lock"
-    wait_until(lambda: (found := record.load(project.home / "mlflow")) is not None and found.pid)
+    wait_until(lambda: (found := record.load(project.home / "mlflow")) is not None and is_marked(project, found.pid))
     below = psutil.Process(engine.pid).children(recursive=True)
-    assert any("pulumi.dynamic" in process.cmdline() for process in below)
+    assert any("pulumi.dynamic" in command_of(process) for process in below)
     helpers = [process for process in below if not marks.carries(process, project.home)]
     os.kill(engine.pid, signal.SIGKILL)
     engine.communicate()
-    wait_until(lambda: not any(marks.is_live(helper) for helper in helpers), seconds=10)
+    wait_until(lambda: not any(marks.is_live(helper) for helper in helpers))
     assert set(project.processes()) - {"registry"} == {"store", "mlflow"}
 
 

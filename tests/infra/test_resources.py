@@ -1,5 +1,6 @@
 """The providers of home, credentials and processes, called as the engine calls them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -27,7 +28,7 @@ def props(make_service, home):
     return {
         "name": "tiny", "home": str(home), "command": list(wanted.command), "requested_ports": {"http": 0.0},
         "environment": {"SECRET": "hush"}, "version": "1", "ready": [{"port": "http", "path": "/healthz", "text": ""}],
-        "ready_seconds": 10.0, "fixed_distances": {}, "residue": [],
+        "ready_seconds": 60.0, "fixed_distances": {}, "residue": [],
     }  # fmt: skip
 
 
@@ -256,22 +257,23 @@ def test_a_plugin_ends_with_the_engine_that_runs_it(tmp_path):
         script.chmod(0o755)
     (tmp_path / "plugin.py").write_text(plugin)
     engine = subprocess.Popen([str(engine_script), f"{sys.executable} {tmp_path / 'plugin.py'}"])
+    engine_children = []
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process = psutil.Process(int(pid_file.read_text()))
         engine_children = psutil.Process(engine.pid).children(recursive=True)
         engine.kill()
         engine.wait()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while marks.is_live(process) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not marks.is_live(process)
     finally:
         engine.kill()
         for child in engine_children:
-            if child.is_running():
+            with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
 
 

@@ -32,7 +32,7 @@ while True:
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(patience, "_GRACE", 0.5)
+    monkeypatch.setattr(patience, "_GRACE", 2.0)
 
     def make(listens_to):
         program = tmp_path / "pulumi"
@@ -45,7 +45,7 @@ def engine(tmp_path, monkeypatch):
         os.kill(pid, signal.SIGKILL)
 
 
-def watched(engine, look=list, seconds=2.0):
+def watched(engine, look=list, seconds=4.0):
     said = []
     with pytest.raises(patience.TimeIsUpError) as raised, patience.Watch(engine, seconds, look, said.append):
         engine.run(["destroy"], ".", {})

@@ -40,8 +40,8 @@ if "broken" in sys.argv[-2]:
     sys.exit("error: services \\"broken\\" not found")
 local, _ = sys.argv[-1].split(":")
 listener = socket.create_server(("127.0.0.1", int(local or 0)))
-print(f"Forwarding from 127.0.0.1:{listener.getsockname()[1]} -> 1", flush=True)
 (here / "pid").write_text(str(os.getpid()))
+print(f"Forwarding from 127.0.0.1:{listener.getsockname()[1]} -> 1", flush=True)
 
 def copy(source, sink):
     while data := source.recv(65536):

@@ -10,8 +10,8 @@ import time
 import grpc
 import pytest
 
-_STOP_SECONDS, _READY_SECONDS = 20, 30
-_PULL = "/runtime.v1.ImageService/PullImage"
+_STOP_SECONDS, _READY_SECONDS = 20, 120
+_PULL, _VERSION = "/runtime.v1.ImageService/PullImage", "/runtime.v1.RuntimeService/Version"
 _CONFIGURATION = """
 version = 2
 root = "{folder}/root"
@@ -40,7 +40,15 @@ class Runtime:
 
     def __init__(self, socket):
         self._channel = grpc.insecure_channel(f"unix://{socket}")
-        self._pull = self._channel.unary_unary(_PULL)
+        self._pull, self._version = (self._channel.unary_unary(method) for method in (_PULL, _VERSION))
+
+    def is_ready(self):
+        """Whether it answers requests: it listens before it does."""
+        try:
+            self._version(b"", timeout=10)
+        except grpc.RpcError:
+            return False
+        return True
 
     def pull(self, image, username="", password=""):
         """Pull with what a pull secret holds; the error is what a pod's event would say, or "".
@@ -73,19 +81,17 @@ def running(folder):
         process = subprocess.Popen(
             [program, "--config", configuration], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder
         )
-    runtime = None
+    runtime = Runtime(folder / "containerd.sock")
     try:
         deadline = time.monotonic() + _READY_SECONDS
-        while not (folder / "containerd.sock").exists():
+        while not runtime.is_ready():
             said = (folder / "containerd.log").read_text()[-2000:]
             assert process.poll() is None, said
             assert time.monotonic() < deadline, said
             time.sleep(0.1)
-        runtime = Runtime(folder / "containerd.sock")
         yield runtime
     finally:
-        if runtime:
-            runtime.close()
+        runtime.close()
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(_STOP_SECONDS)

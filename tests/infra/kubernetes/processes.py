@@ -60,7 +60,7 @@ class Container:
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def serving(self, *before, url, context=None, cwd=None, seconds=60):
+    def serving(self, *before, url, context=None, cwd=None, seconds=180):
         """Start it, wait until the probe's address answers 200, and stop it at the end."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -79,7 +79,7 @@ class Container:
                 process.wait()
 
 
-def wait(url, process, log: Path, context=None, seconds=60):
+def wait(url, process, log: Path, context=None, seconds=180):
     """Until it answers; its log is the error's text."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:

@@ -8,10 +8,11 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from tests.e2e.test_project import free_port
 from tests.infra import mc_program, minio_program
 from tests.infra.kubernetes import drawn
 from tests.infra.kubernetes.processes import Container, unpack
+
+from mlops_platform.supervision import ports
 
 NAMESPACE = "flights-prod"
 BUCKETS = {"data": "flights-prod-data", "artifacts": "flights-prod-artifacts", "another": "flights-prod-another"}
@@ -64,7 +65,7 @@ def _outputs(store):
 
 def low_port():
     """One with room for SeaweedFS's second ports, which lie 10000 above."""
-    return next(port for port in iter(free_port, None) if port < 50_000)
+    return ports.assign({"first": 0}, {"second": ("first", 10_000)}, {}, "the test")["first"]
 
 
 class Store:

@@ -42,7 +42,7 @@ def wait_for(found, what):
 
 
 def fetch(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return answer.read()
 
 
@@ -174,10 +174,10 @@ def test_prometheus_finds_the_services_pods_and_loads_every_rule(monitored, proj
     wait_for(lambda: fetch(f"http://127.0.0.1:{port}/-/ready"), "Prometheus is ready")
     wait_for(lambda: ask("query?query=serving_model_loaded")["result"], "the service is scraped")
     # A pod gives its name, and one that was evicted isn't taken for a service that is down.
-    assert up("serving") == {POD: "1"}
+    wait_for(lambda: up("serving") == {POD: "1"}, "the service is up")
     (series,) = wait_for(lambda: ask("query?query=custom_metric")["result"], "the annotated pod is scraped")
     assert (series["metric"]["instance"], series["metric"]["component"]) == ("team-0", "team")
-    assert up("pods") == {"team-0": "1"}
+    wait_for(lambda: up("pods") == {"team-0": "1"}, "the annotated pod is up")
     # What should be there and isn't counts as down: the names of the cluster lead nowhere here.
     missing = {f"{name}.{NAMESPACE}.svc:9100": "0" for name in ("drift", "retraining")}
     wait_for(lambda: up("monitoring") == missing, "the monitor is missed")
@@ -224,7 +224,7 @@ def test_an_alert_reaches_the_receiver_once_with_the_token(monitored, tmp_path, 
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/api/v2/alerts", json.dumps(alert).encode(), {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=5).close()
+        urllib.request.urlopen(request, timeout=30).close()
     wait_for(lambda: received, "the alert is passed on")
     time.sleep(3)  # long enough for the other one, if it meant to
     assert len(received) == 1

@@ -149,7 +149,17 @@ def test_mlflow_runs_with_the_containers_arguments(made, postgres, on_cluster, t
         pod = on_cluster(declare).find("Deployment", "tracking")["spec"]["template"]["spec"]
         drivers = tmp_path / "drivers"
         uv = made.root / ".venv/bin/uv"
-        install = [uv, "pip", "install", "--quiet", "--python", made.python, "--target", drivers, "psycopg2-binary"]
+        install = [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            made.python,
+            "--target",
+            drivers,
+            "psycopg2-binary==2.9.13",
+        ]
         assert run(install, tmp_path).returncode == 0
         own = {"HOME": str(tmp_path), "PYTHONPATH": str(drivers), "PGPASSWORD": PASSWORDS["tracking"]}
         environment = {**os.environ, **own, **variables(pod["containers"][0], keys)}
