@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from {{ cookiecutter.package }} import config, stages
+from {{ cookiecutter.package }} import config, data, stages
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "tests/data/sample.csv"
@@ -50,8 +50,19 @@ class Trained:
         return self.models / stages.MODEL
 
     @property
+    def train_rows(self):
+        return pd.read_parquet(self.prepared / "train.parquet")
+
+    @property
     def test_rows(self):
         return pd.read_parquet(self.prepared / "test.parquet")
+
+
+def enough(rows):
+    """Return the rows, for a test that divides them more than once; skip it if too few are different."""
+    if (different := data.hashes(rows, 0).nunique()) <= data.FEW:
+        pytest.skip(f"the sample has {different} different rows: too few to divide")
+    return rows
 
 
 def changed(frame, column, values):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 RAW = Path("data/raw")
 SUFFIXES = tables.SUFFIXES
+FEW = 100  # different rows, up to which chance may leave one side of a split with too little
 # What is read as numbers; booleans may be written as words.
 NUMBERS = (
     *(column.name for column in COLUMNS if column.kind in {"number", "integer"}),
@@ -214,7 +215,8 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
     its future. Without one, the hash of a row's features decides, or that of the group it belongs to. A row
     then stays on its side when data is added, so that an older model can be judged on the same rows, and
     copies of a row, or rows of a group, are never on both sides. The target has no say: else, of equal rows
-    with different targets, one target would go to either side.
+    with different targets, one target would go to either side. Where different rows are few, so that chance
+    gives one side too little, the share is changed until both have what the task needs.
 
     Returns:
         The training rows and the test rows.
@@ -227,12 +229,13 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
         cut = frame[TIME].iloc[min(int(len(frame) * (1 - params.test_size)), len(frame) - 1)]
         held_back = frame[TIME] >= cut
     else:
-        held_back = _drawn(frame, params.test_size, params.seed)
+        held_back = _drawn(frame, params)
     train, test = frame[~held_back], frame[held_back]
     setting = "split.test_size" if TIME is not None else "split.seed (1, 2, ...) or split.test_size"
     if train.empty or test.empty:
+        different = "" if TIME is not None else f", with {hashes(frame, 0).nunique()} different inputs,"
         raise DataError(
-            f"{len(frame)} rows can't be split into training and test rows",
+            f"{len(frame)} rows{different} can't be split into training and test rows",
             f"add more data, or change {setting} in params.yaml",
         )
     for name, side in (("training", train), ("test", test)):
@@ -246,8 +249,9 @@ def split(frame: pd.DataFrame, params: SplitParams) -> tuple[pd.DataFrame, pd.Da
 
 def provenance(train: pd.DataFrame, params: SplitParams) -> dict[str, Any]:
     """Return what `unseen` needs to know about a model's training rows, as plain data."""
-    until = None if TIME is None else train[TIME].max().isoformat()
-    return {"trained_until": until, "test_size": params.test_size, "seed": params.seed}
+    if TIME is not None:
+        return {"trained_until": train[TIME].max().isoformat()}
+    return {"seed": params.seed, "trained_from": int(hashes(train, params.seed).min())}
 
 
 def unseen(rows: pd.DataFrame, origin: Mapping[str, Any]) -> pd.DataFrame:
@@ -259,12 +263,27 @@ def unseen(rows: pd.DataFrame, origin: Mapping[str, Any]) -> pd.DataFrame:
     """
     if TIME is not None:
         return rows[rows[TIME] > pd.Timestamp(origin["trained_until"])]
-    return rows[_drawn(rows, origin["test_size"], origin["seed"])]
+    return rows[hashes(rows, origin["seed"]) < np.uint64(origin["trained_from"])]
 
 
-def _drawn(rows: pd.DataFrame, share: float, seed: int) -> pd.Series:
-    """Say of each row whether its hash draws it into a share of all rows."""
-    return hashes(rows, seed) < np.uint64(share * 2**64)
+def _drawn(rows: pd.DataFrame, params: SplitParams) -> pd.Series:
+    """Say of each row whether its hash draws it into the test rows: the lowest ones."""
+    found = hashes(rows, params.seed)
+    drawn: pd.Series = found < np.uint64(params.test_size * 2**64)
+    different = np.sort(found.unique())
+    if _two_sided(rows, drawn) or len(different) > FEW:
+        return drawn
+    wanted = params.test_size * len(different)
+    for count in sorted(range(1, len(different)), key=lambda count: abs(count - wanted)):
+        other: pd.Series = found < different[count]
+        if _two_sided(rows, other):
+            return other
+    return drawn
+
+
+def _two_sided(rows: pd.DataFrame, drawn: pd.Series) -> bool:
+    """Say whether there are two targets on either side: of one there is nothing to learn or to judge."""
+    return all(len(side[TARGET].unique()) > 1 for side in (rows[drawn], rows[~drawn]))
 
 
 def hashes(rows: pd.DataFrame, seed: int) -> pd.Series:
