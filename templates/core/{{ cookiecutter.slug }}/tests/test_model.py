@@ -31,7 +31,7 @@ def stored(trained, tmp_path):
 
 @pytest.mark.parametrize("kind", ["blend", "boosting", "linear"])
 def test_every_kind_of_model_survives_storage(trained, tmp_path, kind):
-    rows = trained.test_rows
+    rows = trained.train_rows
     fitted = model.fit(config.ModelParams(kind=kind, max_iter=5), rows)
     sha256 = model.save(fitted, tmp_path / kind, rows=len(rows))
     loaded = model.load(tmp_path / kind, sha256)
@@ -102,13 +102,13 @@ def test_a_missing_feature_is_refused(trained):
 
 
 def test_training_is_repeatable(trained):
-    params, rows = config.ModelParams(max_iter=5), trained.test_rows
+    params, rows = config.ModelParams(max_iter=5), trained.train_rows
     first, second = (model.answers(model.fit(params, rows), rows) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_training_takes_an_empty_column(trained):
-    rows = trained.test_rows
+    rows = trained.train_rows
     if NUMERIC:
         rows[NUMERIC[0]] = np.nan
     for name in CATEGORICAL:

@@ -90,7 +90,8 @@ def test_a_mark_that_could_mean_either_is_read_as_the_form_says(tmp_path, scratc
     assert tables.read(made, ["a", "b"], ["a", "b"]).to_numpy().tolist() == [[1847.0, 1.5]]
 
 
-def test_blanks_after_the_commas_belong_to_nothing(tmp_path, scratch):
+def test_blanks_after_the_commas_belong_to_nothing(tmp_path, scratch, monkeypatch):
+    monkeypatch.setattr(tables, "ARRIVING", CsvForm())
     path = written(tmp_path, 'a, "b", c\n1, "x, y",  z\n')
     made = tables.own(path, ["a", "b", "c"], ["a"], scratch)
     assert tables.read(made, ["b", "c"]).to_numpy().tolist() == [["x, y", "z"]]

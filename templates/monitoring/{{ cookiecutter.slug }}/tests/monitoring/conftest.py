@@ -16,7 +16,7 @@ import pytest
 
 from {{ cookiecutter.package }} import config, data, evaluate, model
 from {{ cookiecutter.package }}.monitoring import drift
-from {{ cookiecutter.package }}.monitoring.check import Options
+from {{ cookiecutter.package }}.monitoring.check import COMPARED, Options
 from {{ cookiecutter.package }}.registry import ModelVersion
 from {{ cookiecutter.package }}.schema import CATEGORICAL, FEATURES, NUMERIC, TARGET
 
@@ -105,6 +105,8 @@ def options(tmp_path: Path) -> Options:
 @pytest.fixture(scope="session")
 def moved(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows with every column somewhere else."""
+    if not COMPARED:
+        pytest.skip("all features are dates, which aren't compared")
     changed = rows.copy()
     for name in NUMERIC:
         spread = float(np.nanstd(rows[name])) or 1.0

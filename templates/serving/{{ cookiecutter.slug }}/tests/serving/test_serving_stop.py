@@ -85,7 +85,7 @@ def test_who_is_still_waiting_at_the_end_is_told(serve, settings, registry, reco
                 # Until all have come: then there is no room for one more.
                 more = headers(Content_Length=1000, Expect="100-continue")
                 wait_until(lambda: ask(client.port, more)[0] == 503)
-                assert len(entered) == THREADS
+                wait_until(lambda: len(entered) == THREADS)
             answers = [future.result() for future in held]
             assert [answer.status for answer in answers] == [503] * len(held)
             assert "send it again" in answers[0].json()["detail"]
