@@ -123,7 +123,8 @@ def _by_content(rows: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     """
     hashes = data.hashes(rows, seed)
     if TASK == "classification":
-        order = {label: number for number, label in enumerate(rows[TARGET].value_counts().index)}
+        counts = rows[TARGET].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        order = {label: number for number, label in enumerate(counts.index)}
         stratum = rows[TARGET].map(order).groupby(hashes).transform("min")
     else:
         stratum = pd.Series(0, index=rows.index)
