@@ -270,20 +270,22 @@ def _drawn(rows: pd.DataFrame, params: SplitParams) -> pd.Series:
     """Say of each row whether its hash draws it into the test rows: the lowest ones."""
     found = hashes(rows, params.seed)
     drawn: pd.Series = found < np.uint64(params.test_size * 2**64)
+    if _two_sided(rows[TARGET], drawn):
+        return drawn
     different = np.sort(found.unique())
-    if _two_sided(rows, drawn) or len(different) > FEW:
+    if len(different) > FEW:
         return drawn
     wanted = params.test_size * len(different)
     for count in sorted(range(1, len(different)), key=lambda count: abs(count - wanted)):
         other: pd.Series = found < different[count]
-        if _two_sided(rows, other):
+        if _two_sided(rows[TARGET], other):
             return other
     return drawn
 
 
-def _two_sided(rows: pd.DataFrame, drawn: pd.Series) -> bool:
+def _two_sided(targets: pd.Series, drawn: pd.Series) -> bool:
     """Say whether there are two targets on either side: of one there is nothing to learn or to judge."""
-    return all(len(side[TARGET].unique()) > 1 for side in (rows[drawn], rows[~drawn]))
+    return all(len(side.unique()) > 1 for side in (targets[drawn], targets[~drawn]))
 
 
 def hashes(rows: pd.DataFrame, seed: int) -> pd.Series:
