@@ -115,6 +115,14 @@ def _serve(settings: Settings, registry: MemoryRegistry, send_buffer: int | None
         assert not thread.is_alive()
 
 
+@contextlib.contextmanager
+def _ready(settings: Settings, registry: MemoryRegistry) -> Iterator[Client]:
+    """Run the service, and wait for its model."""
+    with _serve(settings, registry) as running:
+        wait_until(lambda: running.get("/readyz").status == 200)
+        yield running
+
+
 def _value(column: Feature, value: Any) -> Any:
     if pd.isna(value):
         return None
@@ -204,16 +212,14 @@ def serve() -> Callable[..., contextlib.AbstractContextManager[Client]]:
 @pytest.fixture
 def client(settings: Settings, registry: MemoryRegistry) -> Iterator[Client]:
     """A running service that has its model."""
-    with _serve(settings, registry) as running:
-        wait_until(lambda: running.get("/readyz").status == 200)
+    with _ready(settings, registry) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def steady(models: dict[str, tuple[Path, str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """One running service for all tests that only ask."""
-    with _serve(_settings(tmp_path_factory.mktemp("steady")), _registry(models)) as running:
-        wait_until(lambda: running.get("/readyz").status == 200)
+    with _ready(_settings(tmp_path_factory.mktemp("steady")), _registry(models)) as running:
         yield running
 
 
@@ -223,8 +229,7 @@ def impatient(
 ) -> Iterator[Client]:
     """One running service that waits for half a second only."""
     bounds = {"body_timeout_seconds": 0.5, "header_timeout_seconds": 0.5}
-    with _serve(_settings(tmp_path_factory.mktemp("impatient"), **bounds), _registry(models)) as running:
-        wait_until(lambda: running.get("/readyz").status == 200)
+    with _ready(_settings(tmp_path_factory.mktemp("impatient"), **bounds), _registry(models)) as running:
         yield running
 
 
